@@ -1,0 +1,250 @@
+package tokenizer
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// bpe is byte-pair encoding: a piece starts as its characters and the adjacent pair of lowest rank is merged,
+// the leftmost first, until no pair has a rank. Reference: tokenizers, models/bpe/model.rs and word.rs.
+type bpe struct {
+	voc    *vocab
+	merges pairTable
+
+	prefix, suffix string // put before every character but the first, after the last
+	unk            string
+	unkID          int32 // -1 where unk is set but not in the vocabulary
+	hasUnk         bool
+	fuseUnk        bool
+	byteFallback   bool
+	ignoreMerges   bool
+	bytes          [256]int32 // ids of <0x00>…<0xFF>, -1 where missing
+
+	raw     bool       // pieces arrive as plain bytes, not in the byte alphabet
+	rawByte [256]int32 // raw: id of each byte
+	rawIDs  map[string]int32
+}
+
+type mergePair struct{ left, right string }
+
+// readMerges reads ["a b", …] or [["a","b"], …].
+func readMerges(r *jsonReader) ([]mergePair, error) {
+	var out []mergePair
+	err := r.array(func() error {
+		var m mergePair
+		if r.peek() == '[' {
+			n := 0
+			err := r.array(func() error {
+				s, err := r.str()
+				if n++; n == 1 {
+					m.left = s
+				} else {
+					m.right = s
+				}
+				return err
+			})
+			if err == nil && n != 2 {
+				err = badf("model.merges[%d]: want 2 parts, got %d", len(out), n)
+			}
+			out = append(out, m)
+			return err
+		}
+		s, err := r.str()
+		if err != nil || strings.HasPrefix(s, "#version") {
+			return err
+		}
+		var ok bool
+		if m.left, m.right, ok = strings.Cut(s, " "); !ok || strings.Contains(m.right, " ") {
+			return badf("model.merges[%d]: want two parts with one space between", len(out))
+		}
+		out = append(out, m)
+		return nil
+	})
+	return out, err
+}
+
+func newBPE(m *modelFields) (*bpe, error) {
+	if !m.merged {
+		return nil, badf("model.merges: missing")
+	}
+	f := field{of: "model", obj: m.small}
+	b := &bpe{voc: m.vocab}
+	b.prefix, b.suffix = f.optString("continuing_subword_prefix"), f.optString("end_of_word_suffix")
+	b.fuseUnk, b.byteFallback = f.optBool("fuse_unk", false), f.optBool("byte_fallback", false)
+	b.ignoreMerges = f.optBool("ignore_merges", false)
+	if unk := m.small.get("unk_token"); !unk.absent() {
+		b.unk, b.hasUnk = f.string("unk_token"), true
+		b.unkID = -1
+		if id, ok := b.voc.id(b.unk); ok {
+			b.unkID = id
+		}
+	}
+	if d := m.small.get("dropout"); !d.absent() {
+		p, err := strconv.ParseFloat(d.text, 64)
+		if d.kind != jsonNumber || err != nil || p < 0 || p > 1 {
+			f.fail("dropout", "a number from 0 to 1")
+		} else if p > 0 {
+			return nil, unsupportedf("model.dropout %s: encoding would be random", d.text)
+		}
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	for i := range b.bytes {
+		b.bytes[i] = -1
+		if id, ok := b.voc.id(fmt.Sprintf("<0x%02X>", i)); ok {
+			b.bytes[i] = id
+		}
+	}
+	return b, b.rank(m.merges)
+}
+
+// rank builds the merge table; the rank of a pair is its place in the list.
+func (b *bpe) rank(pairs []mergePair) error {
+	b.merges.init(len(pairs))
+	var buf []byte
+	for i, m := range pairs {
+		l, okL := b.voc.ids[m.left]
+		r, okR := b.voc.ids[m.right]
+		if !okL || !okR || len(m.right) < len(b.prefix) {
+			return badf("model.merges[%d]: %q or %q is not in the vocabulary", i, m.left, m.right)
+		}
+		buf = append(append(buf[:0], m.left...), m.right[len(b.prefix):]...)
+		id, ok := b.voc.ids[string(buf)]
+		if !ok {
+			return badf("model.merges[%d]: %q is not in the vocabulary", i, buf)
+		}
+		b.merges.set(l, r, int32(i), id)
+	}
+	return nil
+}
+
+// useRaw switches to pieces of plain bytes, which spares the way through the byte alphabet and back. It is
+// exact only where every byte has a token of its own; it reports whether that is so.
+func (b *bpe) useRaw() bool {
+	if b.prefix != "" || b.suffix != "" {
+		return false
+	}
+	for i := range b.rawByte {
+		id, ok := b.voc.id(string(byteRunes[i]))
+		if !ok {
+			return false
+		}
+		b.rawByte[i] = id
+	}
+	if b.ignoreMerges {
+		b.rawIDs = make(map[string]int32, len(b.voc.ids))
+		for tok, id := range b.voc.ids {
+			if raw, ok := fromByteRunes(nil, tok); ok {
+				b.rawIDs[string(raw)] = id
+			}
+		}
+	}
+	b.raw = true
+	return true
+}
+
+func (b *bpe) vocabulary() (*vocab, int) { return b.voc, len(b.voc.ids) }
+
+func (b *bpe) value(_ string, t token) string {
+	s, _ := b.voc.token(t.id)
+	return s
+}
+
+func (b *bpe) tokenize(sc *scratch, text string) error {
+	if b.ignoreMerges {
+		ids := b.voc.ids
+		if b.raw {
+			ids = b.rawIDs
+		}
+		if id, ok := ids[text]; ok {
+			sc.toks = append(sc.toks, token{id, 0, int32(len(text))})
+			return nil
+		}
+	}
+	c := &sc.bpe.cache
+	slot := c.find(b, text)
+	if slot.holds(b, text) {
+		sc.toks = append(sc.toks, slot.toks...)
+		return nil
+	}
+	if err := b.symbols(&sc.bpe, text); err != nil {
+		return err
+	}
+	from := len(sc.toks)
+	sc.toks = b.merge(&sc.bpe, sc.toks)
+	slot.keep(b, text, sc.toks[from:])
+	return nil
+}
+
+// symbols splits a piece into the characters to start from.
+func (b *bpe) symbols(sc *bpeScratch, text string) error {
+	sc.syms = sc.syms[:0]
+	if b.raw {
+		for i := 0; i < len(text); i++ {
+			sc.add(b.rawByte[text[i]], 1)
+		}
+		return nil
+	}
+	unkLen := int32(-1) // bytes of the unknown text not added yet, -1 when there is none
+	flush := func() {
+		if unkLen >= 0 {
+			sc.add(b.unkID, unkLen)
+			unkLen = -1
+		}
+	}
+	for i := 0; i < len(text); {
+		_, n := utf8.DecodeRuneInString(text[i:])
+		s := b.decorated(text, i, i+n)
+		i += n
+		if id, ok := b.voc.ids[s]; ok {
+			flush()
+			sc.add(id, int32(n))
+			continue
+		}
+		// Here the reference does not flush the unknown text before it: the bytes overtake it.
+		if b.byteFallback && b.addBytes(sc, s) {
+			continue
+		}
+		if !b.hasUnk {
+			continue // dropped in silence, as in the reference
+		}
+		if b.unkID < 0 {
+			return encodef("model.unk_token %q is not in the vocabulary", b.unk)
+		}
+		if unkLen >= 0 && b.fuseUnk {
+			unkLen += int32(n)
+			continue
+		}
+		flush()
+		unkLen = int32(n)
+	}
+	flush()
+	return nil
+}
+
+// decorated returns text[i:j] with the prefix and suffix that its place in the word asks for.
+func (b *bpe) decorated(text string, i, j int) string {
+	s := text[i:j]
+	if i > 0 && b.prefix != "" {
+		s = b.prefix + s
+	}
+	if j == len(text) && b.suffix != "" {
+		s += b.suffix
+	}
+	return s
+}
+
+func (b *bpe) addBytes(sc *bpeScratch, s string) bool {
+	for i := 0; i < len(s); i++ {
+		if b.bytes[s[i]] < 0 {
+			return false
+		}
+	}
+	for i := 0; i < len(s); i++ {
+		sc.add(b.bytes[s[i]], 1)
+	}
+	return true
+}

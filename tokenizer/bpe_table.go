@@ -1,0 +1,51 @@
+package tokenizer
+
+// noMerge is the answer for a pair that does not merge; it is above every rank.
+const noMerge = ^uint64(0)
+
+// pairTable maps a pair of ids to rank<<32 | id of the merged token: open addressing, at most half full.
+type pairTable struct {
+	slots []pairSlot
+	shift uint
+}
+
+type pairSlot struct{ key, val uint64 }
+
+func (t *pairTable) init(n int) {
+	bits := uint(4)
+	for 1<<bits < 2*n {
+		bits++
+	}
+	t.slots, t.shift = make([]pairSlot, 1<<bits), 64-bits
+	for i := range t.slots {
+		t.slots[i].key = noMerge // no pair has this key: ids are below 2^31
+	}
+}
+
+func pairKey(l, r int32) uint64 { return uint64(uint32(l))<<32 | uint64(uint32(r)) }
+
+func (t *pairTable) slot(key uint64) int {
+	return int((key ^ key>>29) * 0x9E3779B97F4A7C15 >> t.shift)
+}
+
+// set records a merge; of equal pairs the last counts, as in the reference.
+func (t *pairTable) set(l, r, rank, id int32) {
+	key := pairKey(l, r)
+	i := t.slot(key)
+	for t.slots[i].key != key && t.slots[i].key != noMerge {
+		i = (i + 1) & (len(t.slots) - 1)
+	}
+	t.slots[i] = pairSlot{key, uint64(rank)<<32 | uint64(uint32(id))}
+}
+
+func (t *pairTable) get(l, r int32) uint64 {
+	key := pairKey(l, r)
+	for i := t.slot(key); ; i = (i + 1) & (len(t.slots) - 1) {
+		switch t.slots[i].key {
+		case key:
+			return t.slots[i].val
+		case noMerge:
+			return noMerge
+		}
+	}
+}
