@@ -1,0 +1,127 @@
+package kernels
+
+import (
+	"fmt"
+
+	"github.com/seed2fbf7788/switchyard/tensor"
+)
+
+// Product is Dst[T,N] = X[T,K] · Wᵀ (+ Bias), W being [N,K]; all sums in f32. Bias has N elements or is nil. Dst must
+// not overlap X, W or Bias.
+type Product struct {
+	Dst, X tensor.Mat
+	W      Matrix
+	Bias   []float32
+}
+
+func (p *Product) check(op string) {
+	if p.Dst.Rows != p.X.Rows || p.Dst.Cols != p.W.Rows || p.X.Cols != p.W.Cols {
+		panic(fmt.Sprintf("kernels.%s: dst [%d %d] = x [%d %d] · w [%d %d]ᵀ", op,
+			p.Dst.Rows, p.Dst.Cols, p.X.Rows, p.X.Cols, p.W.Rows, p.W.Cols))
+	}
+	if p.Bias != nil && len(p.Bias) != p.W.Rows {
+		panic(fmt.Sprintf("kernels.%s: bias of %d, want %d", op, len(p.Bias), p.W.Rows))
+	}
+	if len(p.W.Data) < p.W.Rows*p.W.rowBytes() {
+		panic(fmt.Sprintf("kernels.%s: weight [%d %d] of %d bytes", op, p.W.Rows, p.W.Cols, len(p.W.Data)))
+	}
+	p.W.format()
+	checkMat(op, p.Dst)
+	checkMat(op, p.X)
+}
+
+func checkMat(op string, m tensor.Mat) {
+	if m.Rows > 0 && m.Cols > 0 && (m.Stride < 0 || len(m.Data) < (m.Rows-1)*m.Stride+m.Cols) {
+		panic(fmt.Sprintf("kernels.%s: matrix [%d %d] with stride %d of %d elements", op, m.Rows, m.Cols, m.Stride, len(m.Data)))
+	}
+}
+
+// MatMul computes all products in one parallel region (query, key and value together). Bits do not depend on the
+// thread count, nor on what other rows or products are computed along. It allocates nothing after warm-up.
+func (e *Engine) MatMul(ps ...Product) {
+	m := &e.mm
+	m.parts = m.parts[:0]
+	chunks := 0
+	for i := range ps {
+		ps[i].check("MatMul")
+		part := e.cut(ps[i], chunks)
+		chunks = part.end
+		m.parts = append(m.parts, part)
+	}
+	e.Run(chunks, m)
+	clear(m.parts)
+}
+
+// matMulJob cuts each product into a grid of row blocks × column blocks.
+type matMulJob struct {
+	e     *Engine
+	parts []matMulPart
+}
+
+type matMulPart struct {
+	Product
+	first, end int // chunks
+	rows, cols int // of a chunk
+	rowBlocks  int
+}
+
+func (e *Engine) cut(p Product, first int) matMulPart {
+	t, n := p.X.Rows, p.W.Rows
+	if t == 0 || n == 0 {
+		return matMulPart{first: first, end: first}
+	}
+	blocks := ceilDiv(t, e.level.mat.maxRows())
+	rows := ceilDiv(ceilDiv(t, blocks), tileMultiple) * tileMultiple
+	m := matMulPart{Product: p, first: first, rows: rows, rowBlocks: ceilDiv(t, rows)}
+	m.cols = e.BlockRows(min(t, rows), n*m.rowBlocks, p.W.Cols)
+	m.end = first + m.rowBlocks*ceilDiv(n, m.cols)
+	return m
+}
+
+// Do computes one chunk of one product.
+func (m *matMulJob) Do(worker, chunk int) {
+	i := 0
+	for chunk >= m.parts[i].end {
+		i++
+	}
+	p := &m.parts[i]
+	chunk -= p.first
+	r, n := chunk%p.rowBlocks*p.rows, chunk/p.rowBlocks*p.cols
+	part := p.Product
+	part.X, part.Dst = p.X.Slice(r, min(r+p.rows, p.X.Rows)), p.Dst.Slice(r, min(r+p.rows, p.X.Rows))
+	m.e.block(worker, &part, n, min(n+p.cols, p.W.Rows))
+}
+
+// Block computes columns [n0,n1) of p.Dst, all rows, on the calling goroutine with the scratch of the worker; for use
+// inside a [Job]. The bits are those of MatMul, whatever n0 and n1.
+func (e *Engine) Block(worker int, p Product, n0, n1 int) {
+	p.check("Block")
+	if n0 < 0 || n1 < n0 || n1 > p.W.Rows {
+		panic(fmt.Sprintf("kernels.Block: columns [%d,%d) of %d", n0, n1, p.W.Rows))
+	}
+	e.block(worker, &p, n0, n1)
+}
+
+func (e *Engine) block(worker int, p *Product, n0, n1 int) {
+	if e.level.mat.reduce == nil {
+		blockGeneric(&e.scratch[worker], p, n0, n1)
+		return
+	}
+	e.blockTiled(worker, p, n0, n1)
+}
+
+// Sizes of a chunk: multiply-adds that take some tens of microseconds, or bytes that do when they come from memory.
+const (
+	chunkMACs  = 2 << 20
+	chunkElems = 96 << 10
+)
+
+// BlockRows says how many columns of a product [rowsOfX,k]·[n,k]ᵀ one chunk should take: well under 100 µs of work,
+// at least 8 chunks per worker where n allows, and whole tiles.
+func (e *Engine) BlockRows(rowsOfX, n, k int) int {
+	k, rowsOfX = max(k, 1), max(rowsOfX, 1)
+	cols := min(chunkMACs/(k*rowsOfX), chunkElems/k, n/(8*len(e.scratch)))
+	return max(cols/colGroup*colGroup, colGroup)
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -1,0 +1,8 @@
+//go:build !amd64 || purego
+
+package kernels
+
+// spinPause does nothing for a short while.
+//
+//go:noinline
+func spinPause() {}
