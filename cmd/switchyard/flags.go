@@ -1,0 +1,107 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/seed2fbf7788/switchyard/model"
+	"github.com/seed2fbf7788/switchyard/model/builtin"
+)
+
+// newFlags makes a flag set whose errors become errUsage and whose help goes to out.
+func newFlags(s stdio, name, usage string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {
+		fmt.Fprintf(s.out, "Usage: switchyard %s %s\n\nFlags:\n", name, usage)
+		fs.SetOutput(s.out)
+		fs.PrintDefaults()
+		fs.SetOutput(io.Discard)
+	}
+	return fs
+}
+
+// parse reads flags wherever they stand among the arguments, and returns the arguments that are none. What follows
+// "--" is never a flag.
+func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			if err == flag.ErrHelp {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%w: %v", errUsage, err)
+		}
+		left := fs.Args()
+		if used := len(args) - len(left); used > 0 && args[used-1] == "--" {
+			return append(rest, left...), nil
+		}
+		if len(left) == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
+}
+
+// modelFlags are the flags of every command that opens a model.
+type modelFlags struct {
+	dir, gate, quant, compute, level string
+	threads                          int
+}
+
+func (f *modelFlags) add(fs *flag.FlagSet) {
+	fs.StringVar(&f.dir, "m", "", "`folder` of a Hugging Face checkpoint (default: the built-in model "+builtin.Name+")")
+	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;norm=off\"")
+	fs.StringVar(&f.quant, "quant", "none", "weights: none")
+	fs.StringVar(&f.compute, "compute", "f32", "arithmetic: f32")
+	fs.StringVar(&f.level, "level", "", "instruction-set `level` (default: SWITCHYARD_LEVEL, else the best)")
+	fs.IntVar(&f.threads, "threads", 0, "`number` of threads (default: all cores)")
+}
+
+// open opens the model that the flags name, with a sign of life where it takes over a second.
+func (f *modelFlags) open(s stdio, chunk int) (*model.Model, error) {
+	if f.quant != "none" {
+		return nil, fmt.Errorf("%w: --quant: want none, found %q", errUsage, f.quant)
+	}
+	if f.compute != "f32" {
+		return nil, fmt.Errorf("%w: --compute: want f32, found %q", errUsage, f.compute)
+	}
+	if f.threads < 0 {
+		return nil, fmt.Errorf("%w: --threads: want 0 or more, found %d", errUsage, f.threads)
+	}
+	o := model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk}
+	defer spinner(s, "opening "+f.name())()
+	if f.dir == "" {
+		return model.OpenFS(builtin.FS(), o)
+	}
+	return model.Open(f.dir, o)
+}
+
+func (f *modelFlags) name() string {
+	if f.dir == "" {
+		return builtin.Name
+	}
+	return f.dir
+}
+
+// idList reads "1,2,3"; spaces are allowed.
+func idList(text string) ([]int32, error) {
+	var ids []int32
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' }) {
+		n, err := strconv.ParseInt(part, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --ids: want token ids as 1,2,3, found %q", errUsage, part)
+		}
+		ids = append(ids, int32(n))
+	}
+	return ids, nil
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, ",") }
+func (l *list) Set(v string) error { *l = append(*l, v); return nil }

@@ -1,0 +1,52 @@
+// Package switchyard_test holds what is true of the whole module.
+package switchyard_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/seed2fbf7788/switchyard"
+
+// allowed says which rooms a room may import: tensor ← kernels ← moe ← model ← cmd, with loader and tokenizer beside
+// moe. A room that is not named here is a fault, so that a new one is thought about.
+var allowed = map[string]string{
+	"tensor":               "",
+	"tensor/dense":         "tensor",
+	"kernels":              "tensor",
+	"kernels/internal/gen": "",
+	"loader":               "tensor",
+	"tokenizer":            "tensor",
+	"tokenizer/jinja":      "",
+	"tokenizer/chat":       "tokenizer tokenizer/jinja",
+	"moe":                  "tensor kernels",
+	"moe/moetest":          "tensor kernels moe",
+	"model":                "tensor kernels moe loader tokenizer tokenizer/chat",
+	"model/builtin":        "",
+	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin",
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}:{{join .Imports \" \"}}", "./...").Output()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(out)) {
+		pkg, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		room := strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/")
+		if room == "" {
+			continue
+		}
+		may, ok := allowed[room]
+		require.True(t, ok, "%s is a room that DESIGN does not have", room)
+		for _, imp := range strings.Fields(imports) {
+			require.NotEqual(t, "C", imp, "%s uses cgo", room)
+			if in, ours := strings.CutPrefix(imp, module+"/"); ours {
+				require.Contains(t, strings.Fields(may), in, "%s must not import %s", room, in)
+			}
+			hot := room != "tensor/dense" && strings.HasPrefix(imp, "gorgonia.org/")
+			require.False(t, hot, "%s imports %s: gorgonia stays behind tensor/dense", room, imp)
+		}
+	}
+}

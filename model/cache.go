@@ -1,0 +1,92 @@
+package model
+
+import "sync"
+
+// pageTokens is how many positions a page of the KV cache holds. Attention merges its partial results page by page,
+// so the borders of pages, absolute positions, are part of what makes results independent of chunking.
+const pageTokens = 64
+
+// page holds keys and values of pageTokens consecutive positions of one sequence for all layers. Layer i's part
+// begins at layout.offset[i]; inside it the mixer decides.
+type page []float32
+
+// layout says where each layer's part of a page lies; widths are f32 values per position.
+type layout struct {
+	offset []int
+	size   int
+}
+
+func newLayout(layers []LayerWeights) layout {
+	l := layout{offset: make([]int, len(layers))}
+	for i := range layers {
+		l.offset[i] = l.size
+		l.size += layers[i].Mixer.CacheWidth() * pageTokens
+	}
+	return l
+}
+
+// pages hands out and takes back pages; freed ones are used again. Safe for concurrent use.
+type pages struct {
+	mu   sync.Mutex
+	size int
+	free []page
+}
+
+func (p *pages) get() page {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		last := p.free[n-1]
+		p.free = p.free[:n-1]
+		return last
+	}
+	return make(page, p.size)
+}
+
+func (p *pages) put(list []page) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, list...)
+}
+
+// Sequence is the state of one text inside a model: its tokens so far and what the mixers keep of them. It belongs to one
+// caller at a time; Free gives its memory back.
+type Sequence struct {
+	tokens []int32 // that are in the cache
+	pages  []page
+	plan   int  // of the rotary embedding, see Rope.plan
+	goal   int  // length that the caller has announced
+	stale  bool // the cache does not fit the plan: computing it again was interrupted
+	pool   *pages
+}
+
+// Len is the number of tokens that the sequence holds.
+func (s *Sequence) Len() int { return len(s.tokens) }
+
+// Tokens are the ids that the sequence holds; the slice is the sequence's own.
+func (s *Sequence) Tokens() []int32 { return s.tokens }
+
+// Announce tells how long the sequence is about to become, before its first part is stepped. It matters where the
+// rotary embedding depends on the length (longrope, dynamic): a text read in parts then turns as it does when read at once.
+func (s *Sequence) Announce(length int) { s.goal = length }
+
+// Truncate forgets all tokens from n on.
+func (s *Sequence) Truncate(n int) {
+	s.tokens = s.tokens[:n]
+	keep := (n + pageTokens - 1) / pageTokens
+	s.pool.put(s.pages[keep:])
+	s.pages = s.pages[:keep]
+	if n == 0 {
+		s.plan, s.goal, s.stale = 0, 0, false
+	}
+}
+
+// Free gives all memory back; the sequence is empty afterwards and may be used again.
+func (s *Sequence) Free() { s.Truncate(0) }
+
+// reserve makes pages for n positions.
+func (s *Sequence) reserve(n int) {
+	for len(s.pages)*pageTokens < n {
+		s.pages = append(s.pages, s.pool.get())
+	}
+}

@@ -1,0 +1,227 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+
+	"github.com/seed2fbf7788/switchyard/kernels"
+	"github.com/seed2fbf7788/switchyard/loader"
+	"github.com/seed2fbf7788/switchyard/moe"
+	"github.com/seed2fbf7788/switchyard/tensor"
+	"github.com/seed2fbf7788/switchyard/tokenizer"
+)
+
+// Options of Open; the zero value works.
+type Options struct {
+	Level   string // instruction-set level of the kernels; "" takes SWITCHYARD_LEVEL, else the best that the CPU has
+	Threads int    // 0: all cores
+	Gate    string // overrides of the gates, such as "layers=4-8;topk=4;norm=off"; see moe.ParseOverride
+	Context int    // tokens that a sequence may hold; 0: what the model was made for
+	Chunk   int    // tokens of a prompt that are computed at once; 0: 512
+}
+
+// Model is an open checkpoint, ready to run. It is safe for concurrent use: steps of several sessions take turns.
+type Model struct {
+	opts    Options
+	spec    *Spec
+	ckpt    *loader.Checkpoint
+	claims  []loader.Claim
+	weights Weights
+	tok     *tokenizer.Tokenizer
+	tokErr  error
+
+	pool pages
+
+	mu     sync.Mutex // guards everything below: one step at a time
+	closed bool
+	eng    *kernels.Engine
+	state  state
+	tables map[int]*ropeTable
+}
+
+// Open opens a Hugging Face folder. Weights stay in the mapped files; nothing is converted.
+func Open(dir string, o Options) (*Model, error) {
+	ckpt, err := loader.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	tok, tokErr := tokenizer.Open(dir)
+	return newModel(ckpt, tok, tokErr, o)
+}
+
+// OpenFS opens a checkpoint that lies in a file system, such as the built-in one.
+func OpenFS(fsys fs.FS, o Options) (*Model, error) {
+	ckpt, err := loader.OpenFS(fsys)
+	if err != nil {
+		return nil, err
+	}
+	tok, tokErr := parseTokenizer(fsys)
+	return newModel(ckpt, tok, tokErr, o)
+}
+
+func parseTokenizer(fsys fs.FS) (*tokenizer.Tokenizer, error) {
+	data, err := fs.ReadFile(fsys, "tokenizer.json")
+	if err != nil {
+		return nil, err
+	}
+	return tokenizer.Parse(data)
+}
+
+func newModel(ckpt *loader.Checkpoint, tok *tokenizer.Tokenizer, tokErr error, o Options) (*Model, error) {
+	m := &Model{opts: o, ckpt: ckpt, tok: tok, tokErr: tokErr, tables: map[int]*ropeTable{}}
+	if err := m.load(); err != nil {
+		return nil, errors.Join(err, ckpt.Close())
+	}
+	return m, nil
+}
+
+// load resolves the Spec, binds the weights and starts the engine.
+func (m *Model) load() error {
+	spec, fam, err := readSpec(m.ckpt)
+	if err != nil {
+		return err
+	}
+	m.spec = spec
+	if err := m.opts.check(); err != nil {
+		return err
+	}
+	if err := m.override(); err != nil {
+		return err
+	}
+	m.weights.Layers = make([]LayerWeights, len(spec.Layers))
+	b := &binder{Binder: loader.NewBinder(m.ckpt)}
+	fam.bind(b, spec, &m.weights)
+	if err := errors.Join(append(b.faults, b.Done())...); err != nil {
+		return err
+	}
+	m.claims = b.Claims()
+	return m.start()
+}
+
+func (m *Model) start() error {
+	level := m.opts.Level
+	if level == "" {
+		var err error
+		if level, err = kernels.LevelFromEnv(); err != nil {
+			return err
+		}
+	}
+	eng, err := kernels.New(kernels.Options{Level: level, Threads: m.opts.Threads})
+	if err != nil {
+		return err
+	}
+	m.eng, m.state.eng = eng, eng
+	m.state.layout = newLayout(m.weights.Layers)
+	m.pool.size = m.state.layout.size
+	return nil
+}
+
+func (o *Options) check() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"Threads", o.Threads}, {"Context", o.Context}, {"Chunk", o.Chunk}} {
+		if f.value < 0 {
+			return fmt.Errorf("%w: %s: want 0 or more, found %d", ErrOption, f.name, f.value)
+		}
+	}
+	return nil
+}
+
+// override applies Options.Gate to the gates of the Spec, before the gates are built.
+func (m *Model) override() error {
+	list, err := moe.ParseOverride(m.opts.Gate)
+	if err != nil {
+		return err
+	}
+	gates := make([]*moe.GateSpec, len(m.spec.Layers))
+	for i := range m.spec.Layers {
+		if mix := m.spec.Layers[i].MoE; mix != nil {
+			gates[i] = &mix.Gate
+		}
+	}
+	return moe.ApplyOverrides(list, gates)
+}
+
+// Close frees the mapping and stops the workers. It waits for a running step; calls after it return ErrClosed.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	m.eng.Close()
+	m.weights = Weights{}
+	return m.ckpt.Close()
+}
+
+// Spec is the resolved configuration; it must not be changed.
+func (m *Model) Spec() *Spec { return m.spec }
+
+// Claims lists every tensor in use: name, shape, dtype, and whether it is mapped or was repacked.
+func (m *Model) Claims() []loader.Claim { return slices.Clone(m.claims) }
+
+// Level is the instruction-set level in use; Threads the number of workers.
+func (m *Model) Level() string { return m.eng.Level() }
+
+// Threads is the number of threads that a step uses.
+func (m *Model) Threads() int { return m.eng.Threads() }
+
+// Context is how many tokens a sequence may hold.
+func (m *Model) Context() int {
+	if m.opts.Context > 0 {
+		return m.opts.Context
+	}
+	return m.spec.limit()
+}
+
+// Tokenizer is the model's tokenizer, or an error that wraps ErrNoTokenizer where the folder has none that works.
+func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
+	if m.tokErr != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoTokenizer, m.tokErr)
+	}
+	return m.tok, nil
+}
+
+// NewSequence makes an empty sequence over the model's cache.
+func (m *Model) NewSequence() *Sequence { return &Sequence{pool: &m.pool} }
+
+// Logits computes the logits [T,V] of every position of ids.
+func (m *Model) Logits(ctx context.Context, ids []int32) (tensor.Mat, error) {
+	seq := m.NewSequence()
+	defer seq.Free()
+	out := tensor.NewMat(len(ids), m.spec.Vocab)
+	return out, m.Prefill(ctx, seq, ids, out, nil)
+}
+
+// Prefill appends ids to a sequence, Options.Chunk tokens at a time. out receives the logits of the last token (one
+// row) or of all (a row each); no rows: none. On an error, a part of ids may have been appended.
+func (m *Model) Prefill(ctx context.Context, seq *Sequence, ids []int32, out tensor.Mat, watch moe.Observer) error {
+	if len(ids) == 0 {
+		return fmt.Errorf("%w: it has no tokens", ErrPrompt)
+	}
+	if n := seq.Len() + len(ids); n > m.Context() {
+		return fmt.Errorf("%w: %d tokens, the model has room for %d", ErrContext, n, m.Context())
+	}
+	seq.Announce(seq.Len() + len(ids))
+	chunk := or(m.opts.Chunk, 512)
+	for a := 0; a < len(ids); a += chunk {
+		b := min(a+chunk, len(ids))
+		sp := Span{Seq: seq, Tokens: ids[a:b]}
+		switch {
+		case out.Rows == len(ids):
+			sp.Out = out.Slice(a, b)
+		case b == len(ids):
+			sp.Out = out
+		}
+		if err := m.Step(ctx, Batch{sp}, watch); err != nil {
+			return err
+		}
+	}
+	return nil
+}

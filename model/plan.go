@@ -1,0 +1,55 @@
+package model
+
+import (
+	"context"
+	"slices"
+)
+
+// limit is how many positions the rotary embedding is made for.
+func (s *Spec) limit() int {
+	if s.Rope.Kind == RopeDynamic {
+		return int(float64(s.Context) * max(s.Rope.Factor, 1))
+	}
+	return s.Context
+}
+
+// maxTables bounds how many variants of the rotary embedding are kept; they are cheap to make again.
+const maxTables = 8
+
+// ropeTable gives the table of a plan, covering positions below n.
+func (m *Model) ropeTable(plan, n int) *ropeTable {
+	t := m.tables[plan]
+	if t == nil {
+		if len(m.tables) >= maxTables {
+			clear(m.tables)
+		}
+		t = newRopeTable(&m.spec.Rope, plan)
+		m.tables[plan] = t
+	}
+	t.grow(n)
+	return t
+}
+
+// replan settles which variant of the rotary embedding a sequence uses once n tokens have been added. Where it has
+// outgrown its variant, everything that the cache holds is computed again under the new one.
+func (m *Model) replan(ctx context.Context, s *Sequence, n int) error {
+	plan := m.spec.Rope.plan(s.plan, max(s.Len()+n, s.goal))
+	if plan == s.plan && !s.stale {
+		return nil
+	}
+	s.plan = plan
+	if s.Len() == 0 {
+		return nil
+	}
+	held := slices.Clone(s.tokens)
+	s.tokens, s.stale = s.tokens[:0], true
+	defer func() { s.tokens = append(s.tokens[:0], held...) }()
+	for chunk := range slices.Chunk(held, 512) {
+		if err := m.forward(ctx, Batch{{Seq: s, Tokens: chunk}}, nil); err != nil {
+			return err
+		}
+		s.tokens = append(s.tokens, chunk...)
+	}
+	s.stale = false
+	return nil
+}

@@ -1,0 +1,53 @@
+package moe
+
+import (
+	"github.com/seed2fbf7788/switchyard/kernels"
+)
+
+// Act is what happens between the products of an expert or a dense feed-forward. The zero value is SwiGLU.
+type Act struct {
+	Kind  ActKind            `json:"kind,omitempty"`
+	Func  kernels.Activation `json:"func"`            // of the plain kinds
+	Limit float32            `json:"limit,omitempty"` // L of the clamped kinds
+	Alpha float32            `json:"alpha,omitempty"` // of the OAI kind; 0 means 1.702
+}
+
+// ActKind is how gate g and up u become one value.
+type ActKind string
+
+// f(g)·u; f(u) with no gate; gpt-oss's (clamp(u)+1)·g·σ(αg) with g ≤ L; silu(min(g,L))·clamp(u) (deepseek_v4);
+// min(silu(g),L)·clamp(u) (step3p5).
+const (
+	ActGLU       ActKind = ""
+	ActPlain     ActKind = "plain"
+	ActOAI       ActKind = "swiglu_oai"
+	ActClampPre  ActKind = "swiglu_clamp"
+	ActClampPost ActKind = "swiglu_clamp_post"
+)
+
+// GLU is the gated unit of a plain activation.
+func GLU(f kernels.Activation) Act { return Act{Func: f} }
+
+// clamped reports kinds that no kernel fuses.
+func (a Act) clamped() bool { return a.Kind != ActGLU && a.Kind != ActPlain }
+
+// apply computes a clamped kind: g = act(g, u), element by element.
+func (a Act) apply(g, u []float32) {
+	for i := range g {
+		gate, up := g[i], min(max(u[i], -a.Limit), a.Limit)
+		switch a.Kind {
+		case ActOAI:
+			alpha := a.Alpha
+			if alpha == 0 {
+				alpha = 1.702
+			}
+			gate = min(gate, a.Limit)
+			g[i] = (up + 1) * gate * sigmoid(alpha*gate)
+		case ActClampPre:
+			gate = min(gate, a.Limit)
+			g[i] = gate * sigmoid(gate) * up
+		case ActClampPost:
+			g[i] = min(gate*sigmoid(gate), a.Limit) * up
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package moe
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/seed2fbf7788/switchyard/tensor"
+)
+
+// SparseMixer is the gate of Phi-3.5-MoE at inference (arXiv 2409.12136; transformers models/phimoe, sparsemixer). For
+// each of K ≤ 2 steps: the winner is the largest logit among those not taken; its weight is the softmax at the winner over the
+// logits that are close to it, that is (m − l_i)/max(|l_i|, m) ≤ 2·Jitter with m the winner's logit. Weights are not
+// normalised: each is near 1 unless experts nearly tie.
+type SparseMixer struct {
+	Spec GateSpec
+}
+
+// Select implements Selector.
+func (s *SparseMixer) Select(dst *Routing, logits tensor.Mat, c Call) error {
+	dst.Uniform(logits.Cols, logits.Rows, s.Spec.TopK)
+	for t := range logits.Rows {
+		row := logits.Row(t)
+		for e, l := range row {
+			if l != l {
+				return fmt.Errorf("layer %d token %d expert %d: %w", c.Layer, t, e, ErrBadScore)
+			}
+		}
+		ids, weights := dst.Of(t)
+		first := -1
+		for j := range ids {
+			win := bestBut(row, first)
+			ids[j], weights[j] = int32(win), s.weight(row, win, first)
+			first = win
+		}
+	}
+	return nil
+}
+
+// bestBut is the index of the largest logit, one index left out (-1: none), ties to the lower.
+func bestBut(l []float32, not int) int {
+	win := -1
+	for i, v := range l {
+		if i != not && (win < 0 || v > l[win]) {
+			win = i
+		}
+	}
+	return win
+}
+
+// weight is the softmax at the winner over the experts that stay; the one taken before never does.
+func (s *SparseMixer) weight(l []float32, win, taken int) float32 {
+	m, sum := l[win], 0.0
+	for i, v := range l {
+		if i == taken {
+			continue
+		}
+		factor := max(float32(math.Abs(float64(v))), m)
+		if (m-v)/factor > 2*s.Spec.Jitter {
+			continue
+		}
+		sum += math.Exp(float64(v) - float64(m))
+	}
+	return float32(1 / sum)
+}
