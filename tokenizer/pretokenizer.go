@@ -85,7 +85,7 @@ func buildPreTokenizer(f *field, kind string) (preTokenizer, error) {
 			&splitter{find: runeFinder(unicode.IsSpace), how: removed},
 			&splitter{find: runeFinder(isPunct), how: isolated},
 		}, nil
-	case "Delimiter", "CharDelimiterSplit":
+	case "CharDelimiterSplit":
 		c := f.rune("delimiter")
 		return &splitter{find: literal(string(c)), how: removed}, nil
 	case "UnicodeScripts":

@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -48,10 +47,11 @@ func readScored(r *jsonReader) ([]scoredToken, error) {
 				return err
 			}
 			num, err := r.number()
-			if err == nil {
-				t.score, err = strconv.ParseFloat(num, 64)
+			ok := err == nil
+			if ok {
+				t.score, ok = scoreFloat(num)
 			}
-			if err != nil {
+			if !ok {
 				return badf("model.vocab[%d]: want a score", len(out))
 			}
 			return nil
