@@ -69,8 +69,8 @@ func forward(ctx context.Context, m *model.Model, ids []int32, greedy int) ([]lo
 	if err := m.CheckIDs(ids); err != nil { // before logits [T,V] are made room for
 		return nil, err
 	}
-	if len(ids) > m.Context() {
-		return nil, fmt.Errorf("%w: %d tokens, the model has room for %d", model.ErrContext, len(ids), m.Context())
+	if n := len(ids) + max(greedy-1, 0); n > m.Context() {
+		return nil, fmt.Errorf("%w: %d tokens, the model has room for %d", model.ErrContext, n, m.Context())
 	}
 	rec := moe.NewRecorder(moe.RecordLogits)
 	seq := m.NewSequence()
@@ -90,7 +90,10 @@ func forward(ctx context.Context, m *model.Model, ids []int32, greedy int) ([]lo
 		return out, nil
 	}
 	generated, err := continueGreedily(ctx, m, seq, logits.Row(len(ids)-1), greedy)
-	return append(out, loader.Named{Name: "generated_ids", Tensor: tensor.FromI32(generated, greedy)}), err
+	if err != nil {
+		return nil, err
+	}
+	return append(out, loader.Named{Name: "generated_ids", Tensor: tensor.FromI32(generated, greedy)}), nil
 }
 
 // routing is what one layer decided: raw router logits, and the experts of each token by falling weight.
