@@ -22,8 +22,8 @@ type generation struct {
 func newGeneration(s *Session, o GenerateOptions) *generation {
 	g := &generation{s: s, o: o, sampler: NewSampler(o.Sampling), stops: stopper{stops: o.Stop}}
 	g.sampler.Accept(s.seq.Tokens()...)
-	if s.m.tok != nil {
-		g.stream = s.m.tok.NewStream(!o.Special)
+	if s.m.text.tok != nil {
+		g.stream = s.m.text.tok.NewStream(!o.Special)
 	}
 	g.ends = slices.Clone(o.StopIDs)
 	if !o.IgnoreEOS {

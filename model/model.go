@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"sync"
 
@@ -31,8 +32,7 @@ type Model struct {
 	ckpt    *loader.Checkpoint
 	claims  []loader.Claim
 	weights Weights
-	tok     *tokenizer.Tokenizer
-	tokErr  error
+	text    text
 
 	pool pages
 
@@ -49,8 +49,7 @@ func Open(dir string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, tokErr := tokenizer.Open(dir)
-	return newModel(ckpt, tok, tokErr, o)
+	return newModel(ckpt, os.DirFS(dir), o)
 }
 
 // OpenFS opens a checkpoint that lies in a file system, such as the built-in one.
@@ -59,20 +58,11 @@ func OpenFS(fsys fs.FS, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, tokErr := parseTokenizer(fsys)
-	return newModel(ckpt, tok, tokErr, o)
+	return newModel(ckpt, fsys, o)
 }
 
-func parseTokenizer(fsys fs.FS) (*tokenizer.Tokenizer, error) {
-	data, err := fs.ReadFile(fsys, "tokenizer.json")
-	if err != nil {
-		return nil, err
-	}
-	return tokenizer.Parse(data)
-}
-
-func newModel(ckpt *loader.Checkpoint, tok *tokenizer.Tokenizer, tokErr error, o Options) (*Model, error) {
-	m := &Model{opts: o, ckpt: ckpt, tok: tok, tokErr: tokErr, tables: map[int]*ropeTable{}}
+func newModel(ckpt *loader.Checkpoint, fsys fs.FS, o Options) (*Model, error) {
+	m := &Model{opts: o, ckpt: ckpt, text: readText(fsys), tables: map[int]*ropeTable{}}
 	if err := m.load(); err != nil {
 		return nil, errors.Join(err, ckpt.Close())
 	}
@@ -182,10 +172,7 @@ func (m *Model) Context() int {
 
 // Tokenizer is the model's tokenizer, or an error that wraps ErrNoTokenizer where the folder has none that works.
 func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
-	if m.tokErr != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoTokenizer, m.tokErr)
-	}
-	return m.tok, nil
+	return m.text.tok, m.text.err
 }
 
 // NewSequence makes an empty sequence over the model's cache.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/seed2fbf7788/switchyard/moe"
 	"github.com/seed2fbf7788/switchyard/tensor"
-	"github.com/seed2fbf7788/switchyard/tokenizer"
 )
 
 // GenerateOptions say how a text goes on; the zero value continues greedily until the model ends or the context is full.
@@ -19,7 +18,7 @@ type GenerateOptions struct {
 	StopIDs   []int32  // ids that end the text, beside the model's own
 	IgnoreEOS bool     // the model's end-of-text ids are tokens as any other
 	Special   bool     // special tokens appear in the text
-	NoBOS     bool     // the tokenizer's post-processor adds nothing to the prompt
+	NoBOS     bool     // no special tokens are added to the prompt
 }
 
 // Token is one step of a generation. Text is what became certain with it: a rune is never split, so Text may be empty
@@ -82,17 +81,12 @@ func (s *Session) Observe(o moe.Observer) { s.watch = o }
 // ends it within one token, also while the prompt is read. The session stays usable.
 func (s *Session) Generate(ctx context.Context, prompt string, o GenerateOptions) iter.Seq2[Token, error] {
 	return func(yield func(Token, error) bool) {
-		tok, err := s.m.Tokenizer()
+		ids, err := s.m.encode(prompt, o.NoBOS || s.seq.Len()+len(s.pending) > 0)
 		if err != nil {
 			yield(Token{}, err)
 			return
 		}
-		enc, err := tok.Encode(prompt, tokenizer.EncodeOptions{NoSpecial: o.NoBOS || s.seq.Len()+len(s.pending) > 0})
-		if err != nil {
-			yield(Token{}, err)
-			return
-		}
-		s.generate(ctx, enc.IDs, o, yield)
+		s.generate(ctx, ids, o, yield)
 	}
 }
 
