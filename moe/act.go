@@ -1,6 +1,8 @@
 package moe
 
 import (
+	"cmp"
+
 	"github.com/seed2fbf7788/switchyard/kernels"
 )
 
@@ -15,8 +17,8 @@ type Act struct {
 // ActKind is how gate g and up u become one value.
 type ActKind string
 
-// f(g)·u; f(u) with no gate; gpt-oss's (clamp(u)+1)·g·σ(αg) with g ≤ L; silu(min(g,L))·clamp(u) (deepseek_v4);
-// min(silu(g),L)·clamp(u) (step3p5).
+// f(g)·u; f(u) with no gate (nemotron_h's relu²); (clamp(u)+1)·g·σ(αg) with g ≤ L (gpt_oss, minimax_m3);
+// silu(min(g,L))·clamp(u) (deepseek_v4); min(silu(g),L)·clamp(u) (step3p5). clamp is to ±L.
 const (
 	ActGLU       ActKind = ""
 	ActPlain     ActKind = "plain"
@@ -28,19 +30,25 @@ const (
 // GLU is the gated unit of a plain activation.
 func GLU(f kernels.Activation) Act { return Act{Func: f} }
 
+// Validate checks kind and limit; the error is an [ErrGate].
+func (a Act) Validate() error {
+	var f faults
+	f.oneOf("act.kind", a.Kind, ActGLU, ActPlain, ActOAI, ActClampPre, ActClampPost)
+	f.want(!a.clamped() || (a.Limit > 0 && finite(a.Limit)), "act.limit", "above 0 with a clamped kind", a.Limit)
+	f.want(finite(a.Alpha), "act.alpha", "a finite number", a.Alpha)
+	return f.err()
+}
+
 // clamped reports kinds that no kernel fuses.
 func (a Act) clamped() bool { return a.Kind != ActGLU && a.Kind != ActPlain }
 
 // apply computes a clamped kind: g = act(g, u), element by element.
 func (a Act) apply(g, u []float32) {
+	alpha := cmp.Or(a.Alpha, 1.702)
 	for i := range g {
 		gate, up := g[i], min(max(u[i], -a.Limit), a.Limit)
 		switch a.Kind {
 		case ActOAI:
-			alpha := a.Alpha
-			if alpha == 0 {
-				alpha = 1.702
-			}
 			gate = min(gate, a.Limit)
 			g[i] = (up + 1) * gate * sigmoid(alpha*gate)
 		case ActClampPre:

@@ -13,21 +13,6 @@ type BlockSpec struct {
 	Shared *SharedSpec `json:"shared,omitempty"`
 }
 
-// SharedSpec describes experts that work on every token.
-type SharedSpec struct {
-	Width int        `json:"width"`
-	Gate  SharedGate `json:"gate,omitempty"`
-}
-
-// SharedGate says what multiplies the shared experts' output.
-type SharedGate string
-
-// Shared experts are added as they are, or multiplied by sigmoid(W·x).
-const (
-	SharedPlain   SharedGate = ""
-	SharedSigmoid SharedGate = "sigmoid"
-)
-
 // Observer sees the routing of every mixture layer of a forward pass, after the gate has decided and before the experts
 // work. It must not keep or change r. A nil Observer costs nothing.
 type Observer interface {
@@ -42,63 +27,43 @@ type Block struct {
 	Shared  *Shared // or nil
 }
 
-// State is the scratch of one forward pass; layers share it. It grows to the largest call met and is used again.
-type State struct {
-	Routing Routing
-	plan    Plan
-	mlp     mlpJob
-	up      upJob
-	down    downJob
-	combine combineJob
-	inner   buffer // [N,I]
-	gather  buffer // [N,H]
-	outer   buffer // [N,H]
-	shared  buffer // [T,H]
-	sigma   buffer // [T,1]
-	prod    [1]kernels.Product
-}
-
-// buffer is a matrix over memory that is kept.
-type buffer struct{ data []float32 }
-
-func (b *buffer) mat(rows, cols int) tensor.Mat {
-	if cap(b.data) < rows*cols {
-		b.data = make([]float32, rows*cols)
-	}
-	return tensor.MatOf(b.data[:rows*cols], rows, cols)
-}
-
-// Forward fills dst [T,H] from x [T,H]; they must not overlap. Bits do not depend on the number of threads or on which
-// other tokens are in the call, unless the gate is a [CrossToken].
+// Forward fills dst [T,H] from x [T,H]; they must not overlap. c.X, where the gate is to read something else than x,
+// is the caller's business. Products accumulate in f32. Bits do not depend on the number of threads or on which other
+// tokens are in the call, unless the gate is a [CrossToken]. No allocation after the first call of a size.
+//
+// A call of one token takes two parallel regions behind the gate, a larger one three or four.
 func (b *Block) Forward(e *kernels.Engine, dst, x tensor.Mat, c Call, s *State, watch Observer) error {
 	if err := b.Gate.Route(&s.Routing, c); err != nil {
 		return err
 	}
-	if err := s.Routing.check(x.Rows, b.Spec.Slots(), c.Layer); err != nil {
+	if err := b.check(x, c, &s.Routing); err != nil {
 		return err
 	}
 	if watch != nil {
 		watch.ObserveRouting(c.Layer, &s.Routing)
 	}
-	b.Experts.run(e, x, b.Spec.ApplyInput, s)
+	b.Experts.units(e, x, b.Spec.ApplyInput, s)
+	var gate *kernels.Product
 	if b.Shared != nil {
-		b.Shared.run(e, x, s)
+		gate = b.Shared.unit(x, s)
 	}
+	s.up.run(e, s.units, gate)
 	s.combine = combineJob{e: e, b: b, s: s, dst: dst, x: x}
+	if x.Rows == 1 {
+		s.last.run(e, s.units, &s.combine)
+		return nil
+	}
+	s.down.run(e, s.units)
 	s.combine.run()
 	return nil
 }
 
-// check holds a gate to its contract, so that an experiment's mistake is an error and not a crash.
-func (r *Routing) check(tokens, slots, layer int) error {
-	if r.Tokens() != tokens || int(r.Start[tokens]) != len(r.Expert) || len(r.Expert) != len(r.Weight) {
-		return fmt.Errorf("%w: layer %d: routing of %d tokens, %d experts and %d weights for %d tokens",
-			ErrGate, layer, r.Tokens(), len(r.Expert), len(r.Weight), tokens)
+func (b *Block) check(x tensor.Mat, c Call, r *Routing) error {
+	if err := r.check(x.Rows, b.Spec.Slots(), c.Layer); err != nil {
+		return err
 	}
-	for i, e := range r.Expert {
-		if e < 0 || int(e) >= slots {
-			return fmt.Errorf("%w: layer %d: expert %d in pair %d, want 0 to %d", ErrGate, layer, e, i, slots-1)
-		}
+	if b.Shared != nil && b.Shared.Routed && len(r.Shared) != x.Rows {
+		return fmt.Errorf("%w: layer %d: the shared expert wants %d weights from the gate, found %d", ErrGate, c.Layer, x.Rows, len(r.Shared))
 	}
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
-// combineJob adds up what the experts made of each token, in ascending order of slot whoever computed it.
+// combineJob adds up what the experts made of each token, in ascending order of slot whoever computed it:
+//
+//	dst = (Σ_slots w·y + identity experts' w·x) · SumScale + shared
 type combineJob struct {
 	e      *kernels.Engine
 	b      *Block
@@ -20,32 +22,31 @@ func (j *combineJob) run() { j.e.Run((j.dst.Rows+combineTile-1)/combineTile, j) 
 
 // Do implements kernels.Job.
 func (j *combineJob) Do(_, chunk int) {
-	ops := j.e.Ops()
 	for t := chunk * combineTile; t < min((chunk+1)*combineTile, j.dst.Rows); t++ {
-		dst := j.dst.Row(t)
-		clear(dst)
-		j.token(ops, dst, t)
-		if f := j.b.Spec.SumScale; f != 0 && f != 1 {
-			ops.Scale(dst, f)
-		}
-		if j.b.Shared != nil {
-			ops.Add(dst, tensor.MatOf(j.s.shared.data, j.dst.Rows, j.dst.Cols).Row(t))
-		}
+		j.token(t, 0, j.dst.Cols)
 	}
 }
 
-// token adds the pairs of token t.
-func (j *combineJob) token(ops *kernels.Ops, dst []float32, t int) {
-	r, h := &j.s.Routing, j.dst.Cols
+// token combines columns [a,b) of token t.
+func (j *combineJob) token(t, a, b int) {
+	ops, dst := j.e.Ops(), j.dst.Row(t)[a:b]
+	clear(dst)
+	r := &j.s.Routing
 	for i := r.Start[t]; i < r.Start[t+1]; i++ {
-		row, w := int(j.s.plan.Row[i]), r.Weight[i]
+		row := int(j.s.plan.Row[i])
 		switch {
 		case row >= 0 && j.b.Spec.ApplyInput:
-			ops.Add(dst, j.s.outer.data[row*h:(row+1)*h])
+			ops.Add(dst, j.s.outer.last.Row(row)[a:b])
 		case row >= 0:
-			ops.Axpy(dst, w, j.s.outer.data[row*h:(row+1)*h])
+			ops.Axpy(dst, r.Weight[i], j.s.outer.last.Row(row)[a:b])
 		case j.b.Spec.NullKind == NullIdentity:
-			ops.Axpy(dst, w, j.x.Row(t))
+			ops.Axpy(dst, r.Weight[i], j.x.Row(t)[a:b])
 		}
+	}
+	if f := j.b.Spec.SumScale; f != 0 && f != 1 {
+		ops.Scale(dst, f)
+	}
+	if j.b.Shared != nil {
+		j.b.Shared.add(ops, dst, j.s, t, a, b)
 	}
 }

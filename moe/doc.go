@@ -6,8 +6,9 @@
 // The five types: [GateSpec] (what a gate does, as data), [Gate] (the one interface of an experiment), [Routing],
 // [Plan], [Block] (a whole layer). The gate never sees the experts; the experts never see the gate.
 //
-// Letters: T tokens, H hidden width, E routed experts, K experts per token, I width of an expert, N (token, slot) pairs.
+// Letters: T tokens, H hidden width, E routed experts, K experts per token, I width of an expert, N (token, slot) pairs,
+// S shared slots of a router.
 //
-// Two caveats. Scratch is kept in a [State], so a State serves one forward pass at a time. Ties of scores go to the
-// lower expert id, which the reference implementations leave open.
+// Two caveats. Scratch is kept in a [State] and in gates, so both serve one forward pass at a time. Ties of scores go to
+// the lower expert id, which the reference implementations leave open.
 package moe

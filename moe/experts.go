@@ -8,78 +8,75 @@ import (
 // Experts are the routed experts of a layer, all of one width.
 type Experts []MLP
 
-// run computes the unweighted output of every pair into s.outer [rows,H], expert by expert, so that a weight is read
-// once however many tokens want it. Three steps: gather the tokens' rows in expert order, gate·up fused with the
-// activation, down.
-func (x Experts) run(e *kernels.Engine, in tensor.Mat, applyInput bool, s *State) {
+// units lists the experts with work as units over rows in expert order, so that a weight is read once however many
+// tokens want it. A call of one token needs no gathering: every expert reads the token's row.
+func (x Experts) units(e *kernels.Engine, in tensor.Mat, applyInput bool, s *State) {
 	s.plan.Build(&s.Routing, len(x))
-	rows := len(s.plan.Token)
-	gathered := s.gather.mat(rows, in.Cols)
-	for i, t := range s.plan.Token {
-		row := gathered.Row(i)
-		copy(row, in.Row(int(t)))
-		if applyInput {
-			e.Ops().Scale(row, s.plan.Weight[i])
-		}
+	s.units = s.units[:0]
+	n := len(s.plan.Token)
+	if n == 0 {
+		return
 	}
-	width := 0
-	if len(x) > 0 {
-		width = x[0].Width()
+	alone := in.Rows == 1 && !applyInput
+	gathered := in
+	if !alone {
+		gathered = s.gather.mat(n, in.Cols)
+		s.gathering.run(e, gathered, in, applyInput, s)
 	}
-	s.up = upJob{pieces: s.up.pieces[:0], e: e, x: x, in: gathered, out: s.inner.mat(rows, width)}
-	s.up.pieces = s.plan.cut(s.up.pieces, e, width, in.Cols)
-	e.Run(len(s.up.pieces), &s.up)
-	s.down = downJob{pieces: s.down.pieces[:0], e: e, x: x, in: s.up.out, out: s.outer.mat(rows, in.Cols)}
-	s.down.pieces = s.plan.cut(s.down.pieces, e, in.Cols, width)
-	e.Run(len(s.down.pieces), &s.down)
-}
-
-// piece is one chunk of work: columns [a,b) of the product of one expert with its rows.
-type piece struct {
-	expert, from, to int32 // rows
-	a, b             int32 // columns
-}
-
-// cut lists pieces of about equal work for products with n columns that sum over k.
-func (p *Plan) cut(list []piece, e *kernels.Engine, n, k int) []piece {
-	for x := range len(p.Offset) - 1 {
-		from, to := p.Of(x)
-		if from == to {
+	outer := s.outer.mat(n, in.Cols)
+	inner := s.inner.mat(n, x[0].Width())
+	var aux tensor.Mat
+	if x[0].Act.clamped() {
+		aux = s.aux.mat(n, x[0].Width())
+	}
+	for i := range x {
+		a, b := s.plan.Of(i)
+		if a == b {
 			continue
 		}
-		block := e.BlockRows(to-from, n, k)
-		for a := 0; a < n; a += block {
-			list = append(list, piece{int32(x), int32(from), int32(to), int32(a), int32(min(a+block, n))})
+		u := unit{m: &x[i], in: gathered, inner: inner.Slice(a, b), out: outer.Slice(a, b)}
+		if !alone {
+			u.in = gathered.Slice(a, b)
+		}
+		if aux.Rows > 0 {
+			u.aux = aux.Slice(a, b)
+		}
+		s.units = append(s.units, u)
+	}
+}
+
+// gatherJob copies the tokens' rows into expert order, scaled by their weights where those apply to the input.
+type gatherJob struct {
+	e       *kernels.Engine
+	dst, in tensor.Mat
+	plan    *Plan
+	scale   bool
+}
+
+const (
+	gatherTile   = 32      // rows a chunk
+	serialGather = 1 << 15 // elements below which a second thread costs more than it saves
+)
+
+func (j *gatherJob) run(e *kernels.Engine, dst, in tensor.Mat, scale bool, s *State) {
+	*j = gatherJob{e: e, dst: dst, in: in, plan: &s.plan, scale: scale}
+	chunks := (dst.Rows + gatherTile - 1) / gatherTile
+	if dst.Rows*dst.Cols >= serialGather {
+		e.Run(chunks, j)
+		return
+	}
+	for i := range chunks {
+		j.Do(0, i)
+	}
+}
+
+// Do implements kernels.Job.
+func (j *gatherJob) Do(_, chunk int) {
+	for i := chunk * gatherTile; i < min((chunk+1)*gatherTile, j.dst.Rows); i++ {
+		row := j.dst.Row(i)
+		copy(row, j.in.Row(int(j.plan.Token[i])))
+		if j.scale {
+			j.e.Ops().Scale(row, j.plan.Weight[i])
 		}
 	}
-	return list
-}
-
-type upJob struct {
-	e       *kernels.Engine
-	x       Experts
-	in, out tensor.Mat
-	pieces  []piece
-}
-
-// Do implements kernels.Job.
-func (j *upJob) Do(worker, chunk int) {
-	p := j.pieces[chunk]
-	from, to := int(p.from), int(p.to)
-	j.x[p.expert].rise(j.e, worker, j.out.Slice(from, to), j.in.Slice(from, to), int(p.a), int(p.b))
-}
-
-type downJob struct {
-	e       *kernels.Engine
-	x       Experts
-	in, out tensor.Mat
-	pieces  []piece
-}
-
-// Do implements kernels.Job.
-func (j *downJob) Do(worker, chunk int) {
-	p := j.pieces[chunk]
-	from, to := int(p.from), int(p.to)
-	m := &j.x[p.expert]
-	j.e.Block(worker, kernels.Product{Dst: j.out.Slice(from, to), X: j.in.Slice(from, to), W: m.Down, Bias: m.DownBias}, int(p.a), int(p.b))
 }

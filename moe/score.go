@@ -1,37 +1,37 @@
 package moe
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
-// score fills s with the scores of one token's logits. Exponentials and sums are f64, results f32. It fails on NaN.
-func (g *GateSpec) score(s, logits []float32) error {
-	for i, l := range logits {
-		if l != l {
-			return fmt.Errorf("expert %d: %w", i, ErrBadScore)
-		}
-		if g.Softcap > 0 {
-			l = g.Softcap * float32(math.Tanh(float64(l/g.Softcap)))
-		}
-		s[i] = l
-	}
+// score fills s with the scores of one token's logits l, which have passed the softcap; s may not be l. Exponentials
+// and sums are f64, results f32.
+func (g *GateSpec) score(s, l []float32) {
+	copy(s, l)
 	switch g.Score {
 	case ScoreSoftmax:
 		softmax(s)
 	case ScoreSigmoid:
-		for i, l := range s {
-			s[i] = sigmoid(l)
+		for i, v := range s {
+			s[i] = sigmoid(v)
 		}
 	case ScoreSqrtSoftplus:
-		for i, l := range s {
-			s[i] = float32(math.Sqrt(softplus(float64(l))))
+		for i, v := range s {
+			s[i] = float32(math.Sqrt(softplus(float64(v))))
 		}
 	}
-	return nil
 }
 
-// softmax is in place, largest subtracted first. Where the largest is +Inf, the infinite ones share the whole.
+// cap applies the softcap to logits in place: l = c·tanh(l/c).
+func (g *GateSpec) cap(l []float32) {
+	if g.Softcap <= 0 {
+		return
+	}
+	for i, v := range l {
+		l[i] = g.Softcap * float32(math.Tanh(float64(v/g.Softcap)))
+	}
+}
+
+// softmax is in place, largest subtracted first, summed in ascending order. Where the largest is infinite, those equal
+// to it share the whole.
 func softmax(s []float32) {
 	top := float32(math.Inf(-1))
 	for _, v := range s {
@@ -55,3 +55,13 @@ func sigmoid(v float32) float32 { return float32(1 / (1 + math.Exp(-float64(v)))
 
 // softplus is ln(1+exp(v)) without overflow.
 func softplus(v float64) float64 { return max(v, 0) + math.Log1p(math.Exp(-math.Abs(v))) }
+
+// firstNaN is the index of the first NaN, or -1.
+func firstNaN(s []float32) int {
+	for i, v := range s {
+		if v != v {
+			return i
+		}
+	}
+	return -1
+}

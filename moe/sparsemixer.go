@@ -1,39 +1,37 @@
 package moe
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 // SparseMixer is the gate of Phi-3.5-MoE at inference (arXiv 2409.12136; transformers models/phimoe, sparsemixer). For
-// each of K ≤ 2 steps: the winner is the largest logit among those not taken; its weight is the softmax at the winner over the
-// logits that are close to it, that is (m − l_i)/max(|l_i|, m) ≤ 2·Jitter with m the winner's logit. Weights are not
-// normalised: each is near 1 unless experts nearly tie.
+// each of K ≤ 2 steps: the winner is the largest logit among those not taken; its weight is the softmax at the winner
+// over the logits that are close to it, that is (m − l_i)/max(|l_i|, m) ≤ 2·Jitter with m the winner's logit; where that
+// ratio is 0/0 the expert stays, as in the reference. Each weight is near 1 unless experts nearly tie; Spec.Norm is none
+// in the published model, so they do not add up to 1. Score functions and choice biases do not apply.
 type SparseMixer struct {
-	Spec GateSpec
+	Spec      GateSpec
+	PerExpert []float32 // [E+Null] or nil
+
+	rows rows
 }
 
 // Select implements Selector.
 func (s *SparseMixer) Select(dst *Routing, logits tensor.Mat, c Call) error {
-	dst.Uniform(logits.Cols, logits.Rows, s.Spec.TopK)
-	for t := range logits.Rows {
-		row := logits.Row(t)
-		for e, l := range row {
-			if l != l {
-				return fmt.Errorf("layer %d token %d expert %d: %w", c.Layer, t, e, ErrBadScore)
-			}
-		}
-		ids, weights := dst.Of(t)
-		first := -1
-		for j := range ids {
-			win := bestBut(row, first)
-			ids[j], weights[j] = int32(win), s.weight(row, win, first)
-			first = win
-		}
+	return s.rows.run(&s.Spec, s, dst, logits, c)
+}
+
+func (s *SparseMixer) row(ids []int32, weights, shared []float32, _ int32, w *scratch) int {
+	taken := -1
+	for j := range ids {
+		win := bestBut(w.logits, taken)
+		ids[j], weights[j] = int32(win), s.weight(w.logits, win, taken)
+		taken = win
 	}
-	return nil
+	s.Spec.finish(ids, weights, shared, s.PerExpert)
+	return -1
 }
 
 // bestBut is the index of the largest logit, one index left out (-1: none), ties to the lower.

@@ -6,8 +6,9 @@ import (
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
-// Table is hash routing (arXiv 2106.04426; the first layers of deepseek_v4): the experts of a token are looked up by its
-// id, the weights are made of the scores as in TopK.
+// Table is hash routing (arXiv 2106.04426; transformers models/deepseek_v4, DeepseekV4HashRouter): the experts of a
+// token are looked up by its id, the weights are made of the scores as in [TopK]. A call without ids, or with one
+// outside the table, is an [ErrGate].
 type Table struct {
 	TopK
 	IDs []int32 // [V,K]
@@ -15,24 +16,21 @@ type Table struct {
 
 // Select implements Selector. It needs the call's token ids.
 func (s *Table) Select(dst *Routing, logits tensor.Mat, c Call) error {
-	k := s.Spec.TopK
 	if len(c.IDs) != logits.Rows {
-		return fmt.Errorf("%w: layer %d: select table needs the token ids", ErrGate, c.Layer)
+		return fmt.Errorf("%w: layer %d: select table needs %d token ids, found %d", ErrGate, c.Layer, logits.Rows, len(c.IDs))
 	}
-	dst.Uniform(logits.Cols, logits.Rows, k)
-	s.reserve(1)
-	w := &s.work[0]
+	known := len(s.IDs) / s.Spec.TopK
 	for t, id := range c.IDs {
-		at := int(id) * k
-		if id < 0 || at+k > len(s.IDs) {
-			return fmt.Errorf("%w: layer %d: token id %d is not in the table", ErrGate, c.Layer, id)
+		if id < 0 || int(id) >= known {
+			return fmt.Errorf("%w: layer %d token %d: want an id in the table of %d, found %d", ErrGate, c.Layer, t, known, id)
 		}
-		if err := s.Spec.score(w.score, logits.Row(t)); err != nil {
-			return fmt.Errorf("layer %d token %d %w", c.Layer, t, err)
-		}
-		ids, weights := dst.Of(t)
-		copy(ids, s.IDs[at:at+k])
-		s.Spec.weigh(ids, weights, w.score, logits.Row(t), s.PerExpert)
 	}
-	return nil
+	return s.rows.run(&s.Spec, s, dst, logits, c)
+}
+
+func (s *Table) row(ids []int32, weights, shared []float32, id int32, w *scratch) int {
+	s.Spec.score(w.score, w.logits)
+	copy(ids, s.IDs[int(id)*len(ids):])
+	s.Spec.weigh(ids, weights, shared, w.score, w.logits, s.PerExpert)
+	return -1
 }

@@ -1,0 +1,111 @@
+package moe
+
+import (
+	"github.com/seed2fbf7788/switchyard/kernels"
+)
+
+// piece is one chunk of work: rows [from,to) and columns [a,b) of the product of one unit.
+type piece struct {
+	unit, from, to int32
+	a, b           int32
+}
+
+// maxPieceRows keeps the rows of a piece in the caches while its columns pass; a multiple of all tile heights.
+const maxPieceRows = 96
+
+// cut appends pieces of about equal work for a product of m rows with n columns that sum over k.
+func cut(list []piece, e *kernels.Engine, unit, m, n, k int) []piece {
+	blocks := (m + maxPieceRows - 1) / maxPieceRows
+	for a := 0; a < n; {
+		b := min(a+e.BlockRows(min(m, maxPieceRows), n*blocks, k), n)
+		for from := 0; from < m; from += maxPieceRows {
+			list = append(list, piece{int32(unit), int32(from), int32(min(from+maxPieceRows, m)), int32(a), int32(b)})
+		}
+		a = b
+	}
+	return list
+}
+
+// upJob is the region of gate·up and activation of all units, with the product of the shared expert's gate along.
+type upJob struct {
+	e      *kernels.Engine
+	units  []unit
+	pieces []piece
+	gate   *kernels.Product // or nil
+}
+
+func (j *upJob) run(e *kernels.Engine, units []unit, gate *kernels.Product) {
+	j.e, j.units, j.pieces, j.gate = e, units, j.pieces[:0], gate
+	for i := range units {
+		u := &units[i]
+		j.pieces = cut(j.pieces, e, i, u.in.Rows, u.m.Width(), u.in.Cols)
+	}
+	n := len(j.pieces)
+	if gate != nil {
+		n++
+	}
+	e.Run(n, j)
+}
+
+// Do implements kernels.Job.
+func (j *upJob) Do(worker, chunk int) {
+	if chunk == len(j.pieces) {
+		j.e.Block(worker, *j.gate, 0, j.gate.W.Rows)
+		return
+	}
+	p := j.pieces[chunk]
+	u := j.units[p.unit].rows(int(p.from), int(p.to))
+	u.rise(j.e, worker, int(p.a), int(p.b))
+}
+
+// downJob is the region of the down products of all units.
+type downJob struct {
+	e      *kernels.Engine
+	units  []unit
+	pieces []piece
+}
+
+func (j *downJob) run(e *kernels.Engine, units []unit) {
+	j.e, j.units, j.pieces = e, units, j.pieces[:0]
+	for i := range units {
+		u := &units[i]
+		j.pieces = cut(j.pieces, e, i, u.in.Rows, u.out.Cols, u.m.Width())
+	}
+	e.Run(len(j.pieces), j)
+}
+
+// Do implements kernels.Job.
+func (j *downJob) Do(worker, chunk int) {
+	p := j.pieces[chunk]
+	u := j.units[p.unit].rows(int(p.from), int(p.to))
+	u.fall(j.e, worker, int(p.a), int(p.b))
+}
+
+// lastJob is the down region of a call of one token: a chunk computes some columns of every unit and combines them at
+// once, which saves a region and is the same arithmetic.
+type lastJob struct {
+	e       *kernels.Engine
+	units   []unit
+	combine *combineJob
+	block   int
+}
+
+func (j *lastJob) run(e *kernels.Engine, units []unit, c *combineJob) {
+	k := 0
+	for i := range units {
+		k += units[i].m.Width()
+	}
+	n := c.dst.Cols
+	j.e, j.units, j.combine, j.block = e, units, c, e.BlockRows(1, n, k)
+	e.Run((n+j.block-1)/j.block, j)
+}
+
+// Do implements kernels.Job.
+func (j *lastJob) Do(worker, chunk int) {
+	a := chunk * j.block
+	b := min(a+j.block, j.combine.dst.Cols)
+	for i := range j.units {
+		j.units[i].fall(j.e, worker, a, b)
+	}
+	j.combine.token(0, a, b)
+}
