@@ -87,3 +87,6 @@ func narrowF16Generic(dst []uint16, src []float32) {
 		dst[i] = tensor.F32ToF16(v)
 	}
 }
+
+// copyF32 is the widening of weights that are f32 already.
+func copyF32(dst []float32, src []byte) { copy(dst, as[float32](src)) }

@@ -42,7 +42,7 @@ func affineGeneric(dst, x, w, b []float32, mean, s float32) {
 	for i, v := range x {
 		y := float32(float32(v-mean)*s) * w[i]
 		if b != nil {
-			y = float32(y) + b[i]
+			y += b[i]
 		}
 		dst[i] = y
 	}

@@ -1,16 +1,22 @@
 package kernels
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // scratch is the private memory of one worker, allocated once.
 type scratch struct {
 	generic  *scratchGeneric
-	w        []float32 // a block of weight rows in f32
-	wTail    []float32 // the last, incomplete lanes of weight rows, padded with zeros
-	xTail    []float32 // the same of the rows of X
-	acc      []float32 // lane accumulators of a block
-	gate, up []float32 // GatedBlock's products
+	w        []float32 // [subCols][wStride] weights widened to f32
+	wTail    []float32 // [blockCols][lanes] the last, incomplete register of weight rows
+	xTail    []float32 // [blockRows][lanes] the same of rows of X
+	acc      []float32 // [blockCols·blockRows][lanes] accumulators
+	narrow   []float32 // [blockRows][colGroup] outputs of an incomplete group
+	noBias   []float32 // [blockCols] -0, which changes no sum
+	gate, up []float32 // [gatedRows][gatedCols] the two products of GatedBlock
 	args     *tileArgs
+	reduce   *reduceArgs
 }
 
 func newScratch(l *level) scratch {
@@ -21,6 +27,19 @@ func newScratch(l *level) scratch {
 	}
 	s.allocTiles(&l.mat)
 	return s
+}
+
+func (s *scratch) allocTiles(m *matKernels) {
+	s.w = aligned(subCols * wStride)
+	s.wTail = aligned(blockCols * m.lanes)
+	s.xTail = aligned(blockRows * m.lanes)
+	s.acc = aligned(blockCols * blockRows * m.lanes)
+	s.narrow = aligned(blockRows * colGroup)
+	s.noBias = aligned(blockCols)
+	for i := range s.noBias {
+		s.noBias[i] = float32(math.Copysign(0, -1))
+	}
+	s.args, s.reduce = new(tileArgs), new(reduceArgs)
 }
 
 // aligned makes n floats that start at a multiple of 64 bytes.

@@ -1,0 +1,42 @@
+// Command gen writes the assembly of package kernels and the Go declarations that go with it. One description serves
+// AVX2 and AVX-512, so what is tested on one is the structure of the other. The output is committed and depends on
+// nothing but this program: regenerate with `go generate ./kernels` and compare.
+package main
+
+import (
+	"flag"
+	"log"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	dir := flag.String("dir", ".", "folder of package kernels")
+	flag.Parse()
+	for name, text := range files() {
+		if err := os.WriteFile(filepath.Join(*dir, name), []byte(text), 0o644); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+// files builds every output by name.
+func files() map[string]string {
+	out := map[string]string{}
+	for _, room := range []room{tileRoom, reduceRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, convertRoom, limitRoom} {
+		decl := &decls{}
+		for _, i := range isas {
+			f := newFile(i, room.name)
+			room.emit(f, decl)
+			out[room.name+"_"+i.file+"_amd64.s"] = f.text()
+		}
+		out[room.name+"_amd64.go"] = decl.text()
+	}
+	return out
+}
+
+// room is a family of kernels: one .s for each ISA and one file of declarations.
+type room struct {
+	name string
+	emit func(f *file, d *decls)
+}

@@ -1,0 +1,67 @@
+//go:build !purego
+
+package kernels
+
+func levelAVX2() level {
+	p := primsGeneric() // erf has no kernel of its own
+	p.sum, p.sumSq, p.dot, p.max, p.expSum = sumAVX2, sumSqAVX2, dotAVX2, maxAVX2, expSumAVX2
+	p.scale, p.add, p.mulScale, p.rope = scaleAVX2, addAVX2, mulScaleAVX2, ropeAVX2
+	p.axpy = func(dst []float32, a float32, x []float32) { axpyAVX2(dst, x, a) }
+	p.affine = func(dst, x, w, b []float32, mean, s float32) {
+		centerAVX2(dst, x, w, mean, s)
+		if b != nil {
+			addAVX2(dst, b)
+		}
+	}
+	p.act[SiLU], p.act[GELUTanh], p.act[ReLU], p.act[ReLU2] = siluAVX2, geluTanhAVX2, reluAVX2, relu2AVX2
+	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[ReLU], p.actMul[ReLU2] = siluMulAVX2, geluTanhMulAVX2, reluMulAVX2, relu2MulAVX2
+	p.attnScores, p.attnMix = attnScoresAVX2, attnMixAVX2
+	p.widenBF16, p.widenF16 = widenBF16SliceAVX2, widenF16SliceAVX2
+	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX2, narrowF16SliceAVX2
+	return level{name: "avx2", prims: p, mat: matAVX2(), peak: peakKernels{f32: peakF32AVX2, flops: 2 * 12 * 8, read: readAllAVX2}}
+}
+
+func matAVX2() matKernels {
+	m := matKernels{lanes: 8, rows: 3, widenFrom: 3, reduce: reduceAVX2}
+	m.tile[f32] = [7]func(*tileArgs){nil, tileF321x4AVX2, tileF322x4AVX2, tileF323x4AVX2}
+	m.tile[bf16] = [7]func(*tileArgs){nil, tileBF161x4AVX2, tileBF162x4AVX2, tileBF163x4AVX2}
+	m.tile[f16] = [7]func(*tileArgs){nil, tileF161x4AVX2, tileF162x4AVX2, tileF163x4AVX2}
+	m.widen[f32] = copyF32
+	m.widen[bf16] = func(dst []float32, src []byte) { widenBF16SliceAVX2(dst, as[uint16](src)) }
+	m.widen[f16] = func(dst []float32, src []byte) { widenF16SliceAVX2(dst, as[uint16](src)) }
+	return m
+}
+
+// The conversions do whole registers in assembly and the rest in Go: both are exact, so bits agree.
+
+func widenBF16SliceAVX2(dst []float32, src []uint16) {
+	n := len(src) &^ (8 - 1)
+	if n > 0 {
+		widenBF16AVX2(&dst[0], &src[0], n)
+	}
+	widenBF16Generic(dst[n:], src[n:])
+}
+
+func widenF16SliceAVX2(dst []float32, src []uint16) {
+	n := len(src) &^ (8 - 1)
+	if n > 0 {
+		widenF16AVX2(&dst[0], &src[0], n)
+	}
+	widenF16Generic(dst[n:], src[n:])
+}
+
+func narrowBF16SliceAVX2(dst []uint16, src []float32) {
+	n := len(src) &^ (8 - 1)
+	if n > 0 {
+		narrowBF16AVX2(&dst[0], &src[0], n)
+	}
+	narrowBF16Generic(dst[n:], src[n:])
+}
+
+func narrowF16SliceAVX2(dst []uint16, src []float32) {
+	n := len(src) &^ (8 - 1)
+	if n > 0 {
+		narrowF16AVX2(&dst[0], &src[0], n)
+	}
+	narrowF16Generic(dst[n:], src[n:])
+}

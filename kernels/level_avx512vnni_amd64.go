@@ -1,0 +1,67 @@
+//go:build !purego
+
+package kernels
+
+func levelAVX512VNNI() level {
+	p := primsGeneric() // erf has no kernel of its own
+	p.sum, p.sumSq, p.dot, p.max, p.expSum = sumAVX512, sumSqAVX512, dotAVX512, maxAVX512, expSumAVX512
+	p.scale, p.add, p.mulScale, p.rope = scaleAVX512, addAVX512, mulScaleAVX512, ropeAVX512
+	p.axpy = func(dst []float32, a float32, x []float32) { axpyAVX512(dst, x, a) }
+	p.affine = func(dst, x, w, b []float32, mean, s float32) {
+		centerAVX512(dst, x, w, mean, s)
+		if b != nil {
+			addAVX512(dst, b)
+		}
+	}
+	p.act[SiLU], p.act[GELUTanh], p.act[ReLU], p.act[ReLU2] = siluAVX512, geluTanhAVX512, reluAVX512, relu2AVX512
+	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[ReLU], p.actMul[ReLU2] = siluMulAVX512, geluTanhMulAVX512, reluMulAVX512, relu2MulAVX512
+	p.attnScores, p.attnMix = attnScoresAVX512, attnMixAVX512
+	p.widenBF16, p.widenF16 = widenBF16SliceAVX512, widenF16SliceAVX512
+	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX512, narrowF16SliceAVX512
+	return level{name: "avx512vnni", prims: p, mat: matAVX512(), peak: peakKernels{f32: peakF32AVX512, flops: 2 * 24 * 16, read: readAllAVX512}}
+}
+
+func matAVX512() matKernels {
+	m := matKernels{lanes: 16, rows: 6, widenFrom: 3, reduce: reduceAVX512}
+	m.tile[f32] = [7]func(*tileArgs){nil, tileF321x4AVX512, tileF322x4AVX512, tileF323x4AVX512, tileF324x4AVX512, tileF325x4AVX512, tileF326x4AVX512}
+	m.tile[bf16] = [7]func(*tileArgs){nil, tileBF161x4AVX512, tileBF162x4AVX512, tileBF163x4AVX512, tileBF164x4AVX512, tileBF165x4AVX512, tileBF166x4AVX512}
+	m.tile[f16] = [7]func(*tileArgs){nil, tileF161x4AVX512, tileF162x4AVX512, tileF163x4AVX512, tileF164x4AVX512, tileF165x4AVX512, tileF166x4AVX512}
+	m.widen[f32] = copyF32
+	m.widen[bf16] = func(dst []float32, src []byte) { widenBF16SliceAVX512(dst, as[uint16](src)) }
+	m.widen[f16] = func(dst []float32, src []byte) { widenF16SliceAVX512(dst, as[uint16](src)) }
+	return m
+}
+
+// The conversions do whole registers in assembly and the rest in Go: both are exact, so bits agree.
+
+func widenBF16SliceAVX512(dst []float32, src []uint16) {
+	n := len(src) &^ (16 - 1)
+	if n > 0 {
+		widenBF16AVX512(&dst[0], &src[0], n)
+	}
+	widenBF16Generic(dst[n:], src[n:])
+}
+
+func widenF16SliceAVX512(dst []float32, src []uint16) {
+	n := len(src) &^ (16 - 1)
+	if n > 0 {
+		widenF16AVX512(&dst[0], &src[0], n)
+	}
+	widenF16Generic(dst[n:], src[n:])
+}
+
+func narrowBF16SliceAVX512(dst []uint16, src []float32) {
+	n := len(src) &^ (16 - 1)
+	if n > 0 {
+		narrowBF16AVX512(&dst[0], &src[0], n)
+	}
+	narrowBF16Generic(dst[n:], src[n:])
+}
+
+func narrowF16SliceAVX512(dst []uint16, src []float32) {
+	n := len(src) &^ (16 - 1)
+	if n > 0 {
+		narrowF16AVX512(&dst[0], &src[0], n)
+	}
+	narrowF16Generic(dst[n:], src[n:])
+}
