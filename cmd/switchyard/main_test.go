@@ -190,7 +190,7 @@ func TestWrongInput(t *testing.T) {
 		{1, "found a file", []string{"run", "-m", file, "x"}},
 		{1, "config.json", []string{"inspect", "-m", dir}},
 		{1, `"gpt9"`, []string{"inspect", "-m", unknown}},
-		{1, "want KEY=VALUE", []string{"inspect", "--gate", "experts=3"}},
+		{1, "want a key of layers", []string{"inspect", "--gate", "experts=3"}},
 		{1, "topk: want 1 to 16, found 17", []string{"inspect", "--gate", "topk=17"}},
 		{1, "want 0 to 5, found 6", []string{"inspect", "--gate", "layers=6;topk=1"}},
 		{2, "--ids is missing", []string{"logits", "-m", golden, "-o", file}},
