@@ -58,7 +58,7 @@ func (f *Fault) Error() string {
 	if f.Want == "" {
 		return s.String() + found
 	}
-	return s.String() + "want " + f.Want + ", found " + found
+	return s.String() + "want " + escape(f.Want) + ", found " + found
 }
 
 // Unwrap gives the sentinel and the cause.
@@ -119,6 +119,11 @@ func clean(s string) string {
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
+	return escape(s)
+}
+
+// escape leaves no rune in s that does not print.
+func escape(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) < 0 {
 		return s
 	}

@@ -10,7 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
@@ -59,10 +62,9 @@ func headerOf(tensors []Named, metadata map[string]string) ([]byte, error) {
 	}
 	seen := map[string]bool{"__metadata__": true}
 	for _, t := range tensors {
-		n, err := t.Tensor.Shape.Bytes(t.Tensor.DType)
-		if err != nil || n != len(t.Tensor.Data) || seen[t.Name] {
-			return nil, &Fault{Kind: ErrTensor, Field: t.Name, Want: "a name of its own and bytes that fill the shape",
-				Found: fmt.Sprintf("%d bytes for %v %v", len(t.Tensor.Data), t.Tensor.DType, t.Tensor.Shape)}
+		n, err := sizeOf(t, seen)
+		if err != nil {
+			return nil, err
 		}
 		seen[t.Name] = true
 		shape := append([]int{}, t.Tensor.Shape...)
@@ -83,30 +85,72 @@ func headerOf(tensors []Named, metadata map[string]string) ([]byte, error) {
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(text.Len())), text.String()...), nil
 }
 
-// replaceFile writes path by way of a temporary file beside it.
-func replaceFile(path string, write func(io.Writer) error) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: want a plain file to write, found %v", path, info.Mode().Type())
+// sizeOf checks a tensor and gives its bytes.
+func sizeOf(t Named, seen map[string]bool) (int, error) {
+	x := t.Tensor
+	n, err := x.Shape.Bytes(x.DType)
+	fault := &Fault{Kind: ErrTensor, Field: t.Name, Err: err}
+	switch {
+	case err != nil:
+		return 0, fault
+	case seen[t.Name] || !utf8.ValidString(t.Name):
+		fault.Want, fault.Found = "a name of its own in UTF-8", strconv.Quote(t.Name)
+	case x.DType.Size() == 0 || n != len(x.Data):
+		fault.Want, fault.Found = "bytes that fill the shape", fmt.Sprintf("%d for %v %v", len(x.Data), x.DType, x.Shape)
+	default:
+		return n, nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	return 0, fault
+}
+
+// replaceFile writes path by way of a temporary file beside it. A symbolic link is followed, so that the file it names
+// is replaced and not the link. Anything but a plain file is refused: renaming over a device would destroy it.
+func replaceFile(path string, write func(io.Writer) error) error {
+	target, mode := path, os.FileMode(0o666) // less the umask
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		target = real
+	}
+	if info, err := os.Stat(target); err == nil {
+		if !info.Mode().IsRegular() {
+			return &Fault{Kind: ErrTensor, File: path, Want: "a plain file to write", Found: info.Mode().Type().String()}
+		}
+		mode = info.Mode().Perm()
+	}
+	f, err := createTemp(filepath.Dir(target), mode)
 	if err != nil {
 		return fmt.Errorf("%s: cannot be written: %w", path, cause(err))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("%s: cannot be written: %w", path, cause(err)), ignoreClosed(f.Close()), os.Remove(f.Name()))
+	if err := fill(f, target, write); err != nil {
+		_ = f.Close() // the first error says more
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("%s: cannot be written: %w", path, cause(err))
+	}
+	syncFolder(filepath.Dir(target))
+	return nil
+}
+
+// createTemp is os.CreateTemp with the mode of the file to be.
+func createTemp(dir string, mode os.FileMode) (*os.File, error) {
+	for try := 0; ; try++ {
+		name := fmt.Sprintf(".switchyard-%d-%d.tmp", os.Getpid(), time.Now().UnixNano())
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if !errors.Is(err, os.ErrExist) || try == 100 {
+			return f, err
 		}
-	}()
+	}
+}
+
+// fill writes, syncs, closes and renames f.
+func fill(f *os.File, target string, write func(io.Writer) error) error {
 	w := bufio.NewWriterSize(f, 1<<20)
 	for _, step := range []func() error{
-		func() error { return write(w) }, w.Flush, func() error { return f.Chmod(0o644) }, f.Sync, f.Close,
-		func() error { return os.Rename(f.Name(), path) },
+		func() error { return write(w) }, w.Flush, f.Sync, f.Close,
+		func() error { return os.Rename(f.Name(), target) },
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	syncFolder(filepath.Dir(path))
 	return nil
 }
 
@@ -119,13 +163,6 @@ func cause(err error) error {
 	var le *os.LinkError
 	if errors.As(err, &le) {
 		return le.Err
-	}
-	return err
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, os.ErrClosed) {
-		return nil
 	}
 	return err
 }
