@@ -24,7 +24,6 @@ type bpe struct {
 
 	raw     bool       // pieces arrive as plain bytes, not in the byte alphabet
 	rawByte [256]int32 // raw: id of each byte
-	rawIDs  map[string]int32
 }
 
 type mergePair struct{ left, right string }
@@ -134,14 +133,6 @@ func (b *bpe) useRaw() bool {
 		}
 		b.rawByte[i] = id
 	}
-	if b.ignoreMerges {
-		b.rawIDs = make(map[string]int32, len(b.voc.ids))
-		for tok, id := range b.voc.ids {
-			if raw, ok := fromByteRunes(nil, tok); ok {
-				b.rawIDs[string(raw)] = id
-			}
-		}
-	}
 	b.raw = true
 	return true
 }
@@ -154,29 +145,39 @@ func (b *bpe) value(_ string, t token) string {
 }
 
 func (b *bpe) tokenize(sc *scratch, text string) error {
-	if b.ignoreMerges {
-		ids := b.voc.ids
-		if b.raw {
-			ids = b.rawIDs
-		}
-		if id, ok := ids[text]; ok {
-			sc.toks = append(sc.toks, token{id, 0, int32(len(text))})
-			return nil
-		}
-	}
 	c := &sc.bpe.cache
 	slot := c.find(b, text)
 	if slot.holds(b, text) {
 		sc.toks = append(sc.toks, slot.toks...)
 		return nil
 	}
-	if err := b.symbols(&sc.bpe, text); err != nil {
-		return err
-	}
 	from := len(sc.toks)
-	sc.toks = b.merge(&sc.bpe, sc.toks)
+	if id, ok := b.whole(&sc.bpe, text); ok {
+		sc.toks = append(sc.toks, token{id, 0, int32(len(text))})
+	} else {
+		if err := b.symbols(&sc.bpe, text); err != nil {
+			return err
+		}
+		sc.toks = b.merge(&sc.bpe, sc.toks)
+	}
 	slot.keep(b, text, sc.toks[from:])
 	return nil
+}
+
+// whole returns the token that is all of text, where merges do not matter then.
+func (b *bpe) whole(sc *bpeScratch, text string) (int32, bool) {
+	if !b.ignoreMerges {
+		return 0, false
+	}
+	if !b.raw {
+		return b.voc.id(text)
+	}
+	sc.written = sc.written[:0]
+	for i := 0; i < len(text); i++ {
+		sc.written = utf8.AppendRune(sc.written, byteRunes[text[i]])
+	}
+	id, ok := b.voc.ids[string(sc.written)]
+	return id, ok
 }
 
 // symbols splits a piece into the characters to start from.

@@ -12,6 +12,8 @@ type bpeScratch struct {
 	ranks []uint64
 	heap  []mergeEntry
 	cache wordCache
+
+	written []byte // a word in the byte alphabet
 }
 
 func (sc *bpeScratch) add(id, size int32) {
