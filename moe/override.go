@@ -2,120 +2,54 @@ package moe
 
 import (
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Override is one change of gate specifications: a field, its new value, and the layers it is for.
+// Override is one change of gate specifications: a key and its new value, as text of the language that [ParseOverride]
+// reads, and the layers it is for.
 type Override struct {
-	Layers []LayerRange // empty: all mixture layers
-	Key    string
-	Value  string
-	set    func(*GateSpec)
+	Layers []LayerRange `json:"layers,omitempty"` // empty: all mixture layers
+	Key    string       `json:"key"`
+	Value  string       `json:"value"`
 }
 
 // LayerRange is From to To, both included.
-type LayerRange struct{ From, To int }
-
-// setters lists what can be overridden: how a value is read, and what is allowed in words.
-func setters() map[string]struct {
-	allowed string
-	parse   func(v string) (func(*GateSpec), bool)
-} {
-	type setter = struct {
-		allowed string
-		parse   func(v string) (func(*GateSpec), bool)
-	}
-	number := func(least float64, set func(*GateSpec, float32)) func(string) (func(*GateSpec), bool) {
-		return func(v string) (func(*GateSpec), bool) {
-			f, err := strconv.ParseFloat(v, 32)
-			return func(g *GateSpec) { set(g, float32(f)) }, err == nil && f >= least && !math.IsInf(f, 0)
-		}
-	}
-	return map[string]setter{
-		"topk": {"a number from 1 to the experts of the layer", func(v string) (func(*GateSpec), bool) {
-			k, err := strconv.Atoi(v)
-			return func(g *GateSpec) { g.TopK = k }, err == nil && k >= 1
-		}},
-		"score": {"softmax, sigmoid, sqrtsoftplus or identity", func(v string) (func(*GateSpec), bool) {
-			s := Score(v)
-			return func(g *GateSpec) { g.Score = s }, slices.Contains([]Score{ScoreSoftmax, ScoreSigmoid, ScoreSqrtSoftplus, ScoreIdentity}, s)
-		}},
-		"weight": {"score, softmax_selected or sigmoid_selected", func(v string) (func(*GateSpec), bool) {
-			w := WeightFrom(v)
-			return func(g *GateSpec) { g.WeightFrom = w }, slices.Contains([]WeightFrom{FromScore, FromSoftmaxSelected, FromSigmoidSelected}, w)
-		}},
-		"norm": {"on or off", func(v string) (func(*GateSpec), bool) {
-			return func(g *GateSpec) {
-				g.Norm = NormNone
-				if v == "on" {
-					g.Norm = NormSum
-				}
-			}, v == "on" || v == "off"
-		}},
-		"select": {"topk or sparsemixer", func(v string) (func(*GateSpec), bool) {
-			s := Select(v)
-			return func(g *GateSpec) { g.Select = s }, s == SelectTopK || s == SelectSparseMixer
-		}},
-		"scale":   {"a number", number(-math.MaxFloat32, func(g *GateSpec, f float32) { g.Scale = f })},
-		"softcap": {"0 or more", number(0, func(g *GateSpec, f float32) { g.Softcap = f })},
-		"jitter":  {"0 or more", number(0, func(g *GateSpec, f float32) { g.Jitter = f })},
-		"groups": {"off", func(v string) (func(*GateSpec), bool) {
-			return func(g *GateSpec) { g.Groups = nil }, v == "off"
-		}},
-		"compute": {"f32 or bf16", func(v string) (func(*GateSpec), bool) {
-			return func(g *GateSpec) {
-				g.Compute = ComputeF32
-				if v == "bf16" {
-					g.Compute = ComputeBF16
-				}
-			}, v == "f32" || v == "bf16"
-		}},
-	}
+type LayerRange struct {
+	From int `json:"from"`
+	To   int `json:"to"`
 }
 
 // ParseOverride reads "layers=4-8;topk=4;score=sigmoid;norm=off": clauses separated by semicolons, in order. layers=
 // (one layer, a-b, or several with commas) holds for the clauses behind it. A clause that is wrong is refused with
-// what is allowed.
+// what is allowed and what was found; the error is an [ErrGate]. Empty text is no override.
 func ParseOverride(text string) ([]Override, error) {
 	var out []Override
 	var layers []LayerRange
-	known := setters()
 	for _, clause := range strings.Split(text, ";") {
 		if clause = strings.TrimSpace(clause); clause == "" {
 			continue
 		}
 		key, value, ok := strings.Cut(clause, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		if key == "layers" && ok {
+		if !ok {
+			return nil, fmt.Errorf("%w: override: want KEY=VALUE, found %q", ErrGate, clause)
+		}
+		o := Override{Layers: layers, Key: strings.TrimSpace(key), Value: strings.TrimSpace(value)}
+		if o.Key == "layers" {
 			var err error
-			if layers, err = parseLayers(value); err != nil {
+			if layers, err = parseLayers(o.Value); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		s, found := known[key]
-		if !ok || !found {
-			return nil, fmt.Errorf("%w: override %q: want KEY=VALUE with KEY one of layers, %s", ErrGate, clause, names(known))
+		if _, err := o.setter(); err != nil {
+			return nil, err
 		}
-		set, ok := s.parse(value)
-		if !ok {
-			return nil, fmt.Errorf("%w: override %s: want %s, found %q", ErrGate, key, s.allowed, value)
-		}
-		out = append(out, Override{Layers: layers, Key: key, Value: value, set: set})
+		out = append(out, o)
 	}
 	return out, nil
-}
-
-func names[V any](m map[string]V) string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return strings.Join(keys, ", ")
 }
 
 func parseLayers(text string) ([]LayerRange, error) {
@@ -135,12 +69,29 @@ func parseLayers(text string) ([]LayerRange, error) {
 	return out, nil
 }
 
+// setter is the change that the override makes to one gate.
+func (o *Override) setter() (func(*GateSpec) error, error) {
+	known := overrideKeys()
+	k, ok := known[o.Key]
+	if !ok {
+		return nil, fmt.Errorf("%w: override: want a key of layers, %s, found %q", ErrGate,
+			strings.Join(slices.Sorted(maps.Keys(known)), ", "), o.Key)
+	}
+	set, ok := k.read(o.Value)
+	if !ok {
+		return nil, fmt.Errorf("%w: override %s: want %s, found %q", ErrGate, o.Key, k.allowed, o.Value)
+	}
+	return set, nil
+}
+
 // ApplyOverrides changes the gates of a model in order; gates has an entry for each layer, nil for a dense one. It
-// fails where a range names a layer that does not exist, names dense layers only, or leaves a gate that cannot work.
+// fails where a range names a layer that does not exist or dense layers only, where a change means nothing for a gate,
+// or where a gate is left that cannot work (more experts a token than there are). After an error gates are half changed
+// and must not be used.
 func ApplyOverrides(list []Override, gates []*GateSpec) error {
 	for _, o := range list {
 		if err := o.apply(gates); err != nil {
-			return fmt.Errorf("override %s=%s: %w", o.Key, o.Value, err)
+			return err
 		}
 	}
 	for i, g := range gates {
@@ -155,23 +106,30 @@ func ApplyOverrides(list []Override, gates []*GateSpec) error {
 }
 
 func (o *Override) apply(gates []*GateSpec) error {
+	set, err := o.setter()
+	if err != nil {
+		return err
+	}
 	ranges := o.Layers
 	if len(ranges) == 0 {
 		ranges = []LayerRange{{0, len(gates) - 1}}
 	}
 	for _, r := range ranges {
-		if r.To >= len(gates) {
-			return fmt.Errorf("%w: layers: want 0 to %d, found %d", ErrGate, len(gates)-1, r.To)
+		if r.From < 0 || r.To < r.From || r.To >= len(gates) {
+			return fmt.Errorf("%w: override %s: layers: want 0 to %d, found %d-%d", ErrGate, o.Key, len(gates)-1, r.From, r.To)
 		}
 		met := false
-		for _, g := range gates[r.From : r.To+1] {
-			if g != nil {
-				o.set(g)
-				met = true
+		for i, g := range gates[r.From : r.To+1] {
+			if g == nil {
+				continue
 			}
+			if err := set(g); err != nil {
+				return fmt.Errorf("%w: override %s: layer %d: %w", ErrGate, o.Key, r.From+i, err)
+			}
+			met = true
 		}
 		if !met {
-			return fmt.Errorf("%w: layers %d to %d: want mixtures of experts, found only dense layers", ErrGate, r.From, r.To)
+			return fmt.Errorf("%w: override %s: layers: want mixtures of experts, found %d-%d, which are dense", ErrGate, o.Key, r.From, r.To)
 		}
 	}
 	return nil

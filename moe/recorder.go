@@ -1,9 +1,5 @@
 package moe
 
-import (
-	"slices"
-)
-
 // RecordWhat says what a Recorder keeps beside ids and weights.
 type RecordWhat int
 
@@ -18,15 +14,6 @@ const (
 type Recorder struct {
 	what   RecordWhat
 	layers map[int]*Record
-}
-
-// Record is what one layer decided, over all tokens so far.
-type Record struct {
-	E      int
-	Start  []int32   // [T+1]
-	Expert []int32   // [N]
-	Weight []float32 // [N]
-	Logits []float32 // [T,E] where asked for
 }
 
 // NewRecorder makes an empty recorder.
@@ -60,43 +47,25 @@ func (c *Recorder) Layer(i int) *Record {
 	return &Record{Start: []int32{0}}
 }
 
-// Tokens is T.
-func (r *Record) Tokens() int { return len(r.Start) - 1 }
+// Wrap is a gate that routes as g does and shows the recorder what g decided.
+func (c *Recorder) Wrap(g Gate) Gate { return recorded{g, c} }
 
-// MaxK is the largest number of experts that a token has.
-func (r *Record) MaxK() int {
-	k := 0
-	for t := range r.Tokens() {
-		k = max(k, int(r.Start[t+1]-r.Start[t]))
-	}
-	return k
+type recorded struct {
+	gate Gate
+	to   *Recorder
 }
 
-// Sorted gives ids and weights [T,k], each token's by falling weight, ties by lower id; places that a token leaves empty
-// have id -1 and weight 0.
-func (r *Record) Sorted(k int) ([]int32, []float32) {
-	ids, weights := make([]int32, r.Tokens()*k), make([]float32, r.Tokens()*k)
-	var order []int32
-	for t := range r.Tokens() {
-		order = order[:0]
-		for i := r.Start[t]; i < r.Start[t+1]; i++ {
-			order = append(order, i)
-		}
-		slices.SortFunc(order, func(a, b int32) int {
-			if r.Weight[a] != r.Weight[b] {
-				if r.Weight[a] > r.Weight[b] {
-					return -1
-				}
-				return 1
-			}
-			return int(r.Expert[a] - r.Expert[b])
-		})
-		for j := range k {
-			ids[t*k+j] = -1
-			if j < len(order) {
-				ids[t*k+j], weights[t*k+j] = r.Expert[order[j]], r.Weight[order[j]]
-			}
-		}
+// Route implements Gate.
+func (g recorded) Route(dst *Routing, c Call) error {
+	if err := g.gate.Route(dst, c); err != nil {
+		return err
 	}
-	return ids, weights
+	g.to.ObserveRouting(c.Layer, dst)
+	return nil
+}
+
+// CrossToken implements CrossToken as the wrapped gate does.
+func (g recorded) CrossToken() bool {
+	x, ok := g.gate.(CrossToken)
+	return ok && x.CrossToken()
 }
