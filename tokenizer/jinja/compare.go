@@ -132,7 +132,7 @@ func contains(c *context, box, v any) (bool, error) {
 		if !ok {
 			return false, typeErrorf("'in <string>' requires string as left operand, not %s", typeName(v))
 		}
-		return strings.Contains(x, s), c.spend(1 + len(x)/16)
+		return strings.Contains(x, s), c.spend(1 + len(x)/256)
 	case *List:
 		for _, it := range x.Items {
 			if equal(it, v) {

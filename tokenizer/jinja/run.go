@@ -7,7 +7,7 @@ import (
 
 // Limits of one run: enough for any conversation, little enough for a server.
 const (
-	maxSteps  = 20_000_000
+	maxSteps  = 4_000_000
 	maxOutput = 64 << 20 // bytes of output
 	maxString = 32 << 20 // bytes of one string
 	maxCalls  = 150      // nesting of macros and recursive loops
@@ -37,7 +37,7 @@ func (c *context) text(s string) (any, error) {
 	if len(s) > maxString {
 		return nil, errorf("RuntimeError", "the template builds a string of %d bytes", len(s))
 	}
-	return s, c.spend(1 + len(s)/16)
+	return s, c.spend(1 + len(s)/256)
 }
 
 // frame holds the names of one scope.
