@@ -14,6 +14,7 @@ import (
 	"github.com/seed2fbf7788/switchyard/moe"
 	"github.com/seed2fbf7788/switchyard/tensor"
 	"github.com/seed2fbf7788/switchyard/tokenizer"
+	"github.com/seed2fbf7788/switchyard/tokenizer/chat"
 )
 
 // Options of Open; the zero value works.
@@ -49,7 +50,12 @@ func Open(dir string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newModel(ckpt, os.DirFS(dir), o)
+	m, err := newModel(ckpt, os.DirFS(dir), o)
+	if err != nil {
+		return nil, err
+	}
+	m.text.chat, m.text.chatErr = chat.Open(dir)
+	return m, nil
 }
 
 // OpenFS opens a checkpoint that lies in a file system, such as the built-in one.

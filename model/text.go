@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed2fbf7788/switchyard/loader"
 	"github.com/seed2fbf7788/switchyard/tokenizer"
+	"github.com/seed2fbf7788/switchyard/tokenizer/chat"
 )
 
 // text is what a model knows of text: the tokenizer, and whether a prompt begins with the begin-of-text token.
@@ -15,6 +16,9 @@ type text struct {
 	tok    *tokenizer.Tokenizer
 	err    error // why there is no tokenizer; wraps ErrNoTokenizer
 	addBOS bool
+
+	chat    *chat.Template // nil where chatErr says why
+	chatErr error
 }
 
 // readText reads tokenizer.json, and add_bos_token of tokenizer_config.json. A model without them still takes ids.

@@ -30,6 +30,7 @@ type stdio struct {
 func commands() []command {
 	return []command{
 		{"run", "[-m DIR] [PROMPT]", "continue a prompt, streaming to stdout", runCommand},
+		{"chat", "[-m DIR]", "talk with a model, turn by turn", chatCommand},
 		{"logits", "-m DIR --ids 1,2,3 -o F.safetensors", "one forward pass: logits and routing to a file", logitsCommand},
 		{"inspect", "[-m DIR]", "the resolved configuration, the gate of every layer, the tensors", inspectCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
@@ -48,7 +49,11 @@ const (
 var errUsage = errors.New("usage")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{syscall.SIGTERM, os.Interrupt}
+	if len(os.Args) > 1 && os.Args[1] == "chat" {
+		signals = signals[:1] // there Ctrl-C stops an answer, not the program
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(dispatch(ctx, stdio{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))

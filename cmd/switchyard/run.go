@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math/rand/v2"
 	"strings"
 
 	"github.com/seed2fbf7788/switchyard/model"
@@ -16,30 +15,16 @@ import (
 // runFlags are the flags of `run`.
 type runFlags struct {
 	modelFlags
-	gen     model.GenerateOptions
-	stop    list
-	ids     string
-	seed    int64
-	experts bool
-	json    bool
-	chat    bool
-	special bool
+	sampleFlags
+	ids                 string
+	experts, json, chat bool
 }
 
 func (f *runFlags) parse(s stdio, args []string) ([]string, error) {
 	fs := newFlags(s, "run", "[-m DIR] [PROMPT]   (PROMPT - reads stdin)")
 	f.modelFlags.add(fs)
-	fs.IntVar(&f.gen.MaxTokens, "n", 128, "`tokens` to generate at most; 0: until the model ends or its context is full")
-	fs.Float64Var(&f.gen.Temperature, "temp", 0, "`temperature`; 0 takes the most likely token")
-	fs.IntVar(&f.gen.TopK, "top-k", 0, "sample among the `k` most likely tokens; 0: all")
-	fs.Float64Var(&f.gen.TopP, "top-p", 1, "sample among the most likely tokens that reach probability `p`")
-	fs.Float64Var(&f.gen.MinP, "min-p", 0, "sample among tokens at least `p` times as likely as the most likely one")
-	fs.Float64Var(&f.gen.RepeatPenalty, "repeat-penalty", 1, "`factor` against tokens that stand in the text; 1: none")
-	fs.Int64Var(&f.seed, "seed", -1, "`seed` of the sampling; the same seed gives the same text; -1 takes a new one")
-	fs.Var(&f.stop, "stop", "end before this `text`; may be given several times")
+	f.sampleFlags.add(fs, 128)
 	fs.StringVar(&f.ids, "ids", "", "the prompt as token `ids` 1,2,3")
-	fs.BoolVar(&f.gen.IgnoreEOS, "ignore-eos", false, "an end-of-text token does not end the text")
-	fs.BoolVar(&f.special, "special", false, "show special tokens in the text")
 	fs.BoolVar(&f.experts, "experts", false, "print which experts worked, as bars")
 	fs.BoolVar(&f.chat, "chat", false, "wrap the prompt in the model's chat template")
 	fs.BoolVar(&f.json, "json", false, "print one JSON object instead of streaming text")
@@ -47,18 +32,7 @@ func (f *runFlags) parse(s stdio, args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.gen.Stop, f.gen.Special = f.stop, f.special
-	f.gen.Seed = uint64(f.seed)
-	if f.seed < 0 {
-		f.gen.Seed = uint64(rand.Int64())
-	}
-	if err := f.gen.Check(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
-	}
-	if f.gen.MaxTokens < 0 {
-		return nil, fmt.Errorf("%w: -n: want 0 or more, found %d", errUsage, f.gen.MaxTokens)
-	}
-	return rest, nil
+	return rest, f.sampleFlags.finish()
 }
 
 func runCommand(ctx context.Context, s stdio, args []string) error {
@@ -72,12 +46,11 @@ func runCommand(ctx context.Context, s stdio, args []string) error {
 		return err
 	}
 	defer m.Close()
-	ses := m.NewSession()
-	defer ses.Close()
-	tokens, err := f.prompt(ctx, s, ses, rest)
+	ses, tokens, err := f.prompt(ctx, s, m, rest)
 	if err != nil {
 		return err
 	}
+	defer ses.Close()
 	bars := newBars(m.Spec())
 	if f.experts {
 		ses.Observe(bars)
@@ -86,29 +59,43 @@ func runCommand(ctx context.Context, s stdio, args []string) error {
 }
 
 // prompt starts the generation from the words of the command line, stdin or --ids.
-func (f *runFlags) prompt(ctx context.Context, s stdio, ses *model.Session, rest []string) (iter.Seq2[model.Token, error], error) {
+func (f *runFlags) prompt(ctx context.Context, s stdio, m *model.Model, rest []string) (*model.Session, iter.Seq2[model.Token, error], error) {
 	if f.ids != "" {
-		if len(rest) > 0 {
-			return nil, fmt.Errorf("%w: want a PROMPT or --ids, found both", errUsage)
+		if len(rest) > 0 || f.chat {
+			return nil, nil, fmt.Errorf("%w: want a PROMPT or --ids, found both", errUsage)
 		}
 		ids, err := idList(f.ids)
-		return ses.GenerateIDs(ctx, ids, f.gen), err
+		if err != nil {
+			return nil, nil, err
+		}
+		ses := m.NewSession()
+		return ses, ses.GenerateIDs(ctx, ids, f.gen), nil
 	}
+	text, err := promptText(s, rest)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.chat {
+		return chatPrompt(ctx, m, text, f.gen)
+	}
+	ses := m.NewSession()
+	return ses, ses.Generate(ctx, text, f.gen), nil
+}
+
+// promptText joins the words of the command line, or reads stdin for "-" or where there are none and it is no terminal.
+func promptText(s stdio, rest []string) (string, error) {
 	text := strings.Join(rest, " ")
 	if text == "-" || (len(rest) == 0 && !isTerminal(s.in)) {
 		data, err := io.ReadAll(s.in)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		text = string(data)
 	}
 	if text == "" {
-		return nil, fmt.Errorf("%w: want a PROMPT (or --ids, or text on stdin), found none", errUsage)
+		return "", fmt.Errorf("%w: want a PROMPT (or --ids, or text on stdin), found none", errUsage)
 	}
-	if f.chat {
-		return chatPrompt(ctx, f, ses, text)
-	}
-	return ses.Generate(ctx, text, f.gen), nil
+	return text, nil
 }
 
 // result is what `run --json` prints.
