@@ -13,7 +13,7 @@ import (
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
-const cases = 2000
+const cases = 1500
 
 // Every family's gate, made of its spec, agrees with the formula written anew: the same experts, the same weights. Choice
 // biases are mostly negative, so that a group filled with 0 differs from one filled with -inf.
@@ -48,7 +48,11 @@ func (f *family) compare(t *testing.T, e *kernels.Engine) {
 	gate, err := moe.NewGate(g, w)
 	require.NoError(t, err)
 	var got moe.Routing
-	require.NoError(t, gate.Route(&got, c))
+	if g.Bias {
+		require.NoError(t, gate.Route(&got, c))
+	} else {
+		require.NoError(t, gate.Selector.Select(&got, c.X, c)) // the matrix is the identity: rows are logits
+	}
 	close := 0
 	for i := range cases {
 		in := refIn{l: wide(c.X.Row(i)), bias: wide(w.ChoiceBias), per: wide(w.PerExpert)}
@@ -173,4 +177,30 @@ func TestSharedSlots(t *testing.T) {
 	s, h := logistic(2), logistic(0.5)
 	require.InDelta(t, 3*s/(s+h), r.Weight[0], 1e-6)
 	require.InDelta(t, 3*h/(s+h), r.Shared[0], 1e-6)
+}
+
+// Published epsilons and floors are too small to show in random cases; large ones do. Logits 0 have scores 1/2.
+func TestEpsilonAndFloor(t *testing.T) {
+	for _, c := range []struct {
+		eps, floor float32
+		want       float64
+	}{{0.5, 0, 0.5 / 1.5}, {0, 4, 0.5 / 4}, {0, 0.1, 0.5}, {1, 1.5, 0.25}} {
+		s := moe.TopK{Spec: spec(4, 2, scored(moe.ScoreSigmoid), normed(c.eps), func(g *moe.GateSpec) { g.NormFloor = c.floor })}
+		var r moe.Routing
+		require.NoError(t, s.Select(&r, tensor.NewMat(1, 4), moe.Call{}))
+		require.InDelta(t, c.want, r.Weight[0], 1e-7, "eps %v floor %v", c.eps, c.floor)
+	}
+}
+
+// Rounded logits tie where exact ones do not, and the tie goes to the lower id.
+func TestLogitsAreRounded(t *testing.T) {
+	e := engine(t, kernels.Options{Threads: 1})
+	x := tensor.MatOf([]float32{1, 1.0001, 0, -1}, 1, 4)
+	for compute, want := range map[moe.Compute]int32{moe.ComputeF32: 1, moe.ComputeBF16: 0, moe.ComputeF16: 0} {
+		gate, err := moe.NewGate(spec(4, 1, func(g *moe.GateSpec) { g.Compute = compute }), moe.RouterWeights{W: moetest.Identity(4)})
+		require.NoError(t, err)
+		var r moe.Routing
+		require.NoError(t, gate.Route(&r, moe.Call{X: x, Engine: e}))
+		require.Equal(t, want, r.Expert[0], "%q", compute)
+	}
 }

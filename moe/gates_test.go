@@ -41,6 +41,10 @@ func TestGatesOfOtherSpecs(t *testing.T) {
 	}
 }
 
+func TestNearest(t *testing.T) {
+	moetest.TestGate(t, moetest.Subject{New: func() moe.Gate { return nearest{4} }, Width: 3})
+}
+
 func TestRoundRobin(t *testing.T) {
 	moetest.TestGate(t, moetest.Subject{New: func() moe.Gate { return moe.RoundRobin{E: 5, K: 2} }, Width: 4, Blind: true})
 	var r moe.Routing
@@ -75,6 +79,22 @@ func TestReplay(t *testing.T) {
 	require.ErrorIs(t, replay.Route(&got, c), moe.ErrReplay)
 	c.Pos[7], c.Layer = 7, 4
 	require.ErrorIs(t, replay.Route(&got, c), moe.ErrReplay)
+	c.X.Row(0)[0] = nan()
+	require.ErrorIs(t, rec.Wrap(gate).Route(&got, c), moe.ErrBadScore)
+	c.Pos = nil
+	require.ErrorIs(t, replay.Route(&got, c), moe.ErrGate)
+}
+
+// across is a gate whose tokens are not independent.
+type across struct{ moe.RoundRobin }
+
+func (across) CrossToken() bool { return true }
+
+// A wrapped gate says what the gate says.
+func TestWrapKeepsCrossToken(t *testing.T) {
+	rec := moe.NewRecorder(moe.RecordRouting)
+	require.True(t, rec.Wrap(across{}).(moe.CrossToken).CrossToken())
+	require.False(t, rec.Wrap(moe.RoundRobin{}).(moe.CrossToken).CrossToken())
 }
 
 func TestRecorder(t *testing.T) {

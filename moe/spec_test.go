@@ -101,6 +101,23 @@ func TestTableNeedsIDs(t *testing.T) {
 	require.Equal(t, []int32{2, 3, 0, 1}, r.Expert)
 }
 
+// An infinite logit, and a bias that is not a number, are refused where they leave no weight.
+func TestWeightsAreFinite(t *testing.T) {
+	e := engine(t, kernels.Options{Threads: 1})
+	inf := float32(math.Inf(1))
+	for _, g := range []moe.GateSpec{
+		spec(4, 2, scored(moe.ScoreIdentity)), spec(4, 2, biased),
+		spec(4, 2, func(g *moe.GateSpec) { g.Select = moe.SelectSparseMixer }),
+	} {
+		gate, err := moe.NewGate(g, moe.RouterWeights{W: moetest.Identity(4), ChoiceBias: []float32{0, 0, nan(), 0}})
+		require.NoError(t, err)
+		var r moe.Routing
+		err = gate.Selector.Select(&r, tensor.MatOf([]float32{0, 1, inf, 2}, 1, 4), moe.Call{Layer: 6, Engine: e})
+		require.ErrorIs(t, err, moe.ErrBadScore)
+		require.ErrorContains(t, err, "layer 6 token 0 expert 2")
+	}
+}
+
 // Scores that all underflow leave weights at 0 and not at 0/0.
 func TestSumOfNothing(t *testing.T) {
 	gate, err := moe.NewGate(spec(4, 2, scored(moe.ScoreSigmoid), normed(0)), moe.RouterWeights{W: moetest.Identity(4)})
@@ -122,6 +139,14 @@ func TestSpecString(t *testing.T) {
 		{spec(16, 2, func(g *moe.GateSpec) { g.Select, g.Jitter = moe.SelectSparseMixer, 0.01 }), "experts=16;topk=2;select=sparsemixer;jitter=0.01;norm=off"},
 		{spec(256, 8, scored(moe.ScoreSigmoid), biased, normed(1e-20), scaled(2.5), grouped(8, 4, moe.GroupTop2Sum, false)),
 			"experts=256;topk=8;score=sigmoid;bias=on;groups=4 of 8 by top2sum fill -inf;norm=on eps 1e-20;scale=2.5"},
+		{spec(8, 2, func(g *moe.GateSpec) { g.Norm, g.NormP = moe.NormPow, 2 }), "experts=8;topk=2;score=softmax;norm=p 2"},
+		{spec(8, 2, func(g *moe.GateSpec) { g.Norm, g.NormFloor = moe.NormSum, 1e-12 }), "experts=8;topk=2;score=softmax;norm=on floor 1e-12"},
+		{spec(8, 2, func(g *moe.GateSpec) { g.Null, g.NullKind, g.ApplyInput = 4, moe.NullIdentity, true }),
+			"experts=8;null=4 identity;topk=2;score=softmax;norm=off;apply=input"},
+		{spec(8, 2, normed(0), scored(moe.ScoreSigmoid), grouped(4, 2, moe.GroupMax, true)),
+			"experts=8;topk=2;score=sigmoid;groups=2 of 4 by max fill 0;norm=on"},
+		{spec(8, 2, scored(moe.ScoreSigmoid), func(g *moe.GateSpec) { g.Norm, g.SharedSlots = moe.NormShared, 2 }),
+			"experts=8;topk=2;score=sigmoid;norm=on with 2 shared"},
 	} {
 		require.Equal(t, c.want, c.g.String())
 	}
