@@ -42,7 +42,7 @@ func fusedLayouts() []fused {
 func Layouts() map[string]string {
 	return map[string]string{
 		"A": "per expert w1, w3, w2", "A'": "per expert w1, w3, w2 under feed_forward",
-		"B": "per expert gate_proj, up_proj, down_proj", "C": "per expert gate_proj … under feed_forward",
+		"B": "per expert gate_proj, up_proj, down_proj", "C": "per expert gate_proj … under feed_forward, or up_proj, down_proj under mixer",
 		"D":  "all experts in input_linear [E,2I,H], output_linear [E,H,I]",
 		"D'": "all experts in gate_up_proj [E,2I,H], down_proj [E,H,I]",
 		"E":  "all experts transposed: gate_up_proj [E,H,2I], down_proj [E,I,H]",
