@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // bpe is byte-pair encoding: a piece starts as its characters and the adjacent pair of lowest rank is merged,
 // the leftmost first, until no pair has a rank. Reference: tokenizers, models/bpe/model.rs and word.rs.
 type bpe struct {
-	voc    *vocab
-	merges pairTable
+	voc       *vocab
+	merges    pairTable
+	junctions func() *junctions // made when first needed
 
 	prefix, suffix string // put before every character but the first, after the last
 	unk            string
@@ -70,6 +72,7 @@ func newBPE(m *modelFields) (*bpe, error) {
 	}
 	f := field{of: "model", obj: m.small}
 	b := &bpe{voc: m.vocab}
+	b.junctions = sync.OnceValue(func() *junctions { return newJunctions(b) })
 	b.prefix, b.suffix = f.optString("continuing_subword_prefix"), f.optString("end_of_word_suffix")
 	b.fuseUnk, b.byteFallback = f.optBool("fuse_unk", false), f.optBool("byte_fallback", false)
 	b.ignoreMerges = f.optBool("ignore_merges", false)
@@ -105,13 +108,13 @@ func (b *bpe) rank(pairs []mergePair) error {
 	b.merges.init(len(pairs))
 	var buf []byte
 	for i, m := range pairs {
-		l, okL := b.voc.ids[m.left]
-		r, okR := b.voc.ids[m.right]
+		l, okL := b.voc.id(m.left)
+		r, okR := b.voc.id(m.right)
 		if !okL || !okR || len(m.right) < len(b.prefix) {
 			return badf("model.merges[%d]: %q or %q is not in the vocabulary", i, m.left, m.right)
 		}
 		buf = append(append(buf[:0], m.left...), m.right[len(b.prefix):]...)
-		id, ok := b.voc.ids[string(buf)]
+		id, ok := b.voc.id(string(buf))
 		if !ok {
 			return badf("model.merges[%d]: %q is not in the vocabulary", i, buf)
 		}
@@ -137,7 +140,7 @@ func (b *bpe) useRaw() bool {
 	return true
 }
 
-func (b *bpe) vocabulary() (*vocab, int) { return b.voc, len(b.voc.ids) }
+func (b *bpe) vocabulary() (*vocab, int) { return b.voc, b.voc.size }
 
 func (b *bpe) value(_ string, t token) string {
 	s, _ := b.voc.token(t.id)
@@ -145,22 +148,90 @@ func (b *bpe) value(_ string, t token) string {
 }
 
 func (b *bpe) tokenize(sc *scratch, text string) error {
-	c := &sc.bpe.cache
-	slot := c.find(b, text)
-	if slot.holds(b, text) {
+	if len(text) <= shortWordN {
+		lo, hi := wordKey(text)
+		if s := sc.words.findShort(lo, hi, len(text)); s != nil {
+			sc.toks = s.appendTo(sc.toks)
+			return nil
+		}
+		from := len(sc.toks)
+		if err := b.word(sc, text); err != nil {
+			return err
+		}
+		sc.words.keepShort(lo, hi, len(text), sc.toks[from:])
+		return nil
+	}
+	slot := sc.words.findLong(text)
+	if slot == nil {
+		return b.long(sc, text)
+	}
+	if string(slot.word) == text {
 		sc.toks = append(sc.toks, slot.toks...)
 		return nil
 	}
 	from := len(sc.toks)
+	if err := b.word(sc, text); err != nil {
+		return err
+	}
+	slot.keep(text, sc.toks[from:])
+	return nil
+}
+
+// appendIDs is tokenize for callers that want nothing but ids.
+func (b *bpe) appendIDs(sc *scratch, ids []int32, text string) ([]int32, error) {
+	if len(text) <= shortWordN {
+		lo, hi := wordKey(text)
+		if s := sc.words.findShort(lo, hi, len(text)); s != nil {
+			if s.n == 1 {
+				return append(ids, s.ids[0]), nil
+			}
+			return append(ids, s.ids[:s.n]...), nil
+		}
+	}
+	sc.toks = sc.toks[:0]
+	err := b.tokenize(sc, text)
+	for _, t := range sc.toks {
+		ids = append(ids, t.id)
+	}
+	return ids, err
+}
+
+// long is tokenize for a text that is too long for the cache: parts of it may not be.
+func (b *bpe) long(sc *scratch, text string) error {
+	j := b.junctions()
+	if !j.usable {
+		return b.word(sc, text)
+	}
+	at := int32(0)
+	return j.parts(text, func(part string) error {
+		from := len(sc.toks)
+		var err error
+		if len(part) > cacheMaxWord {
+			err = b.word(sc, part)
+		} else {
+			err = b.tokenize(sc, part)
+		}
+		for i := from; i < len(sc.toks); i++ {
+			sc.toks[i].from += at
+			sc.toks[i].to += at
+		}
+		if n := len(sc.toks); n > from {
+			at = sc.toks[n-1].to
+		}
+		return err
+	})
+}
+
+// word appends the tokens of a word that the cache does not know.
+func (b *bpe) word(sc *scratch, text string) error {
 	if id, ok := b.whole(&sc.bpe, text); ok {
 		sc.toks = append(sc.toks, token{id, 0, int32(len(text))})
-	} else {
-		if err := b.symbols(&sc.bpe, text); err != nil {
-			return err
-		}
-		sc.toks = b.merge(&sc.bpe, sc.toks)
+		return nil
 	}
-	slot.keep(b, text, sc.toks[from:])
+	if err := b.symbols(&sc.bpe, text); err != nil {
+		return err
+	}
+	sc.toks = b.merge(&sc.bpe, sc.toks)
 	return nil
 }
 
@@ -176,8 +247,7 @@ func (b *bpe) whole(sc *bpeScratch, text string) (int32, bool) {
 	for i := 0; i < len(text); i++ {
 		sc.written = utf8.AppendRune(sc.written, byteRunes[text[i]])
 	}
-	id, ok := b.voc.ids[string(sc.written)]
-	return id, ok
+	return b.voc.id(string(sc.written))
 }
 
 // symbols splits a piece into the characters to start from.
@@ -200,7 +270,7 @@ func (b *bpe) symbols(sc *bpeScratch, text string) error {
 		_, n := utf8.DecodeRuneInString(text[i:])
 		s := b.decorated(text, i, i+n)
 		i += n
-		if id, ok := b.voc.ids[s]; ok {
+		if id, ok := b.voc.id(s); ok {
 			flush()
 			sc.add(id, int32(n))
 			continue

@@ -11,7 +11,6 @@ type bpeScratch struct {
 	syms  []symbol
 	ranks []uint64
 	heap  []mergeEntry
-	cache wordCache
 
 	written []byte // a word in the byte alphabet
 }

@@ -9,6 +9,7 @@ type pairTable struct {
 	shift uint
 }
 
+// pairSlot holds the key + 1, 0 while free; no key is 2^64-1 since ids are below 2^31.
 type pairSlot struct{ key, val uint64 }
 
 func (t *pairTable) init(n int) {
@@ -17,9 +18,6 @@ func (t *pairTable) init(n int) {
 		bits++
 	}
 	t.slots, t.shift = make([]pairSlot, 1<<bits), 64-bits
-	for i := range t.slots {
-		t.slots[i].key = noMerge // no pair has this key: ids are below 2^31
-	}
 }
 
 func pairKey(l, r int32) uint64 { return uint64(uint32(l))<<32 | uint64(uint32(r)) }
@@ -32,19 +30,20 @@ func (t *pairTable) slot(key uint64) int {
 func (t *pairTable) set(l, r, rank, id int32) {
 	key := pairKey(l, r)
 	i := t.slot(key)
-	for t.slots[i].key != key && t.slots[i].key != noMerge {
+	for t.slots[i].key != key+1 && t.slots[i].key != 0 {
 		i = (i + 1) & (len(t.slots) - 1)
 	}
-	t.slots[i] = pairSlot{key, uint64(rank)<<32 | uint64(uint32(id))}
+	t.slots[i] = pairSlot{key + 1, uint64(rank)<<32 | uint64(uint32(id))}
 }
 
 func (t *pairTable) get(l, r int32) uint64 {
 	key := pairKey(l, r)
-	for i := t.slot(key); ; i = (i + 1) & (len(t.slots) - 1) {
-		switch t.slots[i].key {
-		case key:
-			return t.slots[i].val
-		case noMerge:
+	for i := t.slot(key); ; i++ {
+		s := &t.slots[i&(len(t.slots)-1)]
+		switch s.key {
+		case key + 1:
+			return s.val
+		case 0:
 			return noMerge
 		}
 	}

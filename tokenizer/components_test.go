@@ -50,6 +50,7 @@ func TestComponents(t *testing.T) {
 			}
 			bad := 0
 			for _, row := range c.Rows {
+				sameIDs(t, tok, row.Text)
 				if why := row.differs(tok); why != "" {
 					if bad++; bad <= 3 {
 						t.Errorf("%q: %s", row.Text, why)

@@ -73,6 +73,11 @@ func (r *run) text(text string) error {
 		return nil
 	}
 	return t.added.split(&t.added.plain, wholePiece(text), r.addedToken, func(p piece) error {
+		if t.direct != nil && !r.offs {
+			if text, ok := normalizePlain(t.norm, p.text); ok && t.direct.takes(text) {
+				return r.direct(text)
+			}
+		}
 		if t.norm != nil {
 			if err := t.norm.normalize(&p); err != nil {
 				return err
@@ -87,6 +92,15 @@ func (r *run) text(text string) error {
 			}
 			return t.pre.split(q, r.word)
 		})
+	})
+}
+
+// direct encodes a normalised text whose origins do not matter.
+func (r *run) direct(text string) error {
+	t := r.t
+	return t.added.split(&t.added.norm, wholePiece(text), r.addedToken, func(q piece) (err error) {
+		r.out.ids, err = t.direct.encode(r.sc, r.out.ids, q.text, 0)
+		return err
 	})
 }
 

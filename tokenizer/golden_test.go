@@ -78,6 +78,7 @@ func checkRow(t *testing.T, tok *Tokenizer, text string, want refRow) {
 	require.NoError(t, err, "%q", text)
 	require.Equal(t, want.IDs, append([]int32{}, plain.IDs...), "ids of %q", text)
 	require.Equal(t, want.Offsets, append([][2]int{}, plain.Offsets...), "offsets of %q", text)
+	sameIDs(t, tok, text)
 	special, err := tok.Encode(text, EncodeOptions{})
 	require.NoError(t, err)
 	require.Equal(t, want.SpecialIDs, append([]int32{}, special.IDs...), "ids with special tokens of %q", text)
@@ -87,4 +88,13 @@ func checkRow(t *testing.T, tok *Tokenizer, text string, want refRow) {
 	decoded, err = tok.Decode(special.IDs, true)
 	require.NoError(t, err)
 	require.Equal(t, want.DecodedSkip, decoded, "decoded without special tokens")
+}
+
+// sameIDs checks that a call that wants no offsets, which goes a shorter way, gives the same ids.
+func sameIDs(t testing.TB, tok *Tokenizer, text string) {
+	t.Helper()
+	long, longErr := tok.Encode(text, EncodeOptions{NoSpecial: true})
+	short, shortErr := tok.Encode(text, EncodeOptions{NoSpecial: true, NoOffsets: true})
+	require.Equal(t, longErr, shortErr)
+	require.Equal(t, long.IDs, short.IDs, "ids without offsets of %q", text)
 }

@@ -20,6 +20,7 @@ type model interface {
 // scratch is the working memory of one goroutine.
 type scratch struct {
 	toks  []token
+	words wordCache
 	bpe   bpeScratch
 	paths []pathNode
 }

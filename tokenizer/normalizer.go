@@ -62,8 +62,7 @@ func buildNormalizer(f *field, kind string) (normalizer, error) {
 		left, right := f.bool("strip_left"), f.bool("strip_right")
 		return normalizerFunc(func(p *piece) error { return stripEnds(p, left, right) }), nil
 	case "Prepend":
-		s := f.string("prepend")
-		return normalizerFunc(func(p *piece) error { return p.prepend(s) }), nil
+		return prepend(f.string("prepend")), nil
 	case "Replace":
 		return newReplace(f)
 	case "ByteLevel":

@@ -21,6 +21,7 @@ type Tokenizer struct {
 	spaced     bool          // no decoder in the file
 	truncation *truncation
 	padding    *padding
+	direct     *direct // nil: none
 	size       int
 	pool       sync.Pool // *scratch
 }
@@ -117,6 +118,7 @@ func (t *Tokenizer) shortenBytes() {
 	if !ok {
 		return
 	}
+	defer func() { t.direct = newDirect(t.pre, b) }()
 	last := t.pre
 	for {
 		seq, ok := last.(splitSequence)

@@ -94,8 +94,8 @@ func newUnigram(m *modelFields) (*unigram, error) {
 		lowest = min(lowest, t.score)
 	}
 	u.voc.index()
-	for id, t := range m.scored { // equal tokens: each id still reads as its own text
-		u.voc.dense[id], u.voc.known[id] = t.text, true
+	for id := range m.scored { // equal tokens: each id still reads as its own text
+		u.voc.dense[id] = int32(id + 1)
 	}
 	u.unkScore = lowest - unknownPenalty
 	for i := range u.bytes {

@@ -20,16 +20,16 @@ func newWordPiece(m *modelFields) (*wordPiece, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	for tok, id := range w.voc.ids {
-		if tok != "" {
-			w.tokens.insert(tok, id)
+	for _, t := range w.voc.toks {
+		if t.text != "" && t.id >= 0 {
+			w.tokens.insert(t.text, t.id)
 		}
 	}
 	w.inside = w.tokens.walk(w.prefix)
 	return w, nil
 }
 
-func (w *wordPiece) vocabulary() (*vocab, int) { return w.voc, len(w.voc.ids) }
+func (w *wordPiece) vocabulary() (*vocab, int) { return w.voc, w.voc.size }
 
 func (w *wordPiece) value(_ string, t token) string {
 	s, _ := w.voc.token(t.id)
@@ -82,7 +82,7 @@ func newWordLevel(m *modelFields) (*wordLevel, error) {
 	return w, f.err
 }
 
-func (w *wordLevel) vocabulary() (*vocab, int) { return w.voc, len(w.voc.ids) }
+func (w *wordLevel) vocabulary() (*vocab, int) { return w.voc, w.voc.size }
 
 func (w *wordLevel) value(_ string, t token) string {
 	s, _ := w.voc.token(t.id)
