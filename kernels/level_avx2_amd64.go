@@ -22,7 +22,7 @@ func levelAVX2() level {
 }
 
 func matAVX2() matKernels {
-	m := matKernels{lanes: 8, rows: 3, widenFrom: 3, reduce: reduceAVX2}
+	m := matKernels{lanes: 8, rows: 3, widenFrom: [numFormats]int{f32: 16, bf16: 8, f16: never}, reduce: reduceAVX2}
 	m.tile[f32] = [7]func(*tileArgs){nil, tileF321x4AVX2, tileF322x4AVX2, tileF323x4AVX2}
 	m.tile[bf16] = [7]func(*tileArgs){nil, tileBF161x4AVX2, tileBF162x4AVX2, tileBF163x4AVX2}
 	m.tile[f16] = [7]func(*tileArgs){nil, tileF161x4AVX2, tileF162x4AVX2, tileF163x4AVX2}

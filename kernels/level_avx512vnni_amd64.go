@@ -22,7 +22,7 @@ func levelAVX512VNNI() level {
 }
 
 func matAVX512() matKernels {
-	m := matKernels{lanes: 16, rows: 6, widenFrom: 3, reduce: reduceAVX512}
+	m := matKernels{lanes: 16, rows: 6, widenFrom: [numFormats]int{f32: 8, bf16: 3, f16: 3}, reduce: reduceAVX512}
 	m.tile[f32] = [7]func(*tileArgs){nil, tileF321x4AVX512, tileF322x4AVX512, tileF323x4AVX512, tileF324x4AVX512, tileF325x4AVX512, tileF326x4AVX512}
 	m.tile[bf16] = [7]func(*tileArgs){nil, tileBF161x4AVX512, tileBF162x4AVX512, tileBF163x4AVX512, tileBF164x4AVX512, tileBF165x4AVX512, tileBF166x4AVX512}
 	m.tile[f16] = [7]func(*tileArgs){nil, tileF161x4AVX512, tileF162x4AVX512, tileF163x4AVX512, tileF164x4AVX512, tileF165x4AVX512, tileF166x4AVX512}

@@ -18,11 +18,12 @@ TEXT ·tileF321x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -47,7 +48,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y4
 	VFMADD231PS (DI), Y4, Y0
 	VFMADD231PS (DI)(BX*1), Y4, Y1
@@ -94,6 +95,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -113,11 +118,12 @@ TEXT ·tileF322x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -150,7 +156,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y8
 	VMOVUPS (SI)(DX*1), Y9
 	VMOVUPS (DI), Y10
@@ -228,6 +234,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -247,11 +257,12 @@ TEXT ·tileF323x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -292,7 +303,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y12
 	VMOVUPS (SI)(DX*1), Y13
 	VMOVUPS (SI)(DX*2), Y14
@@ -389,6 +400,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -408,11 +423,12 @@ TEXT ·tileBF161x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -437,7 +453,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y4
 	VPMOVZXWD (DI), Y5
 	VPSLLD $16, Y5, Y5
@@ -534,6 +550,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -553,11 +573,12 @@ TEXT ·tileBF162x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -590,7 +611,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y8
 	VMOVUPS (SI)(DX*1), Y9
 	VPMOVZXWD (DI), Y10
@@ -716,6 +737,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -735,11 +760,12 @@ TEXT ·tileBF163x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -780,7 +806,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y12
 	VMOVUPS (SI)(DX*1), Y13
 	VMOVUPS (SI)(DX*2), Y14
@@ -935,6 +961,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -954,11 +984,12 @@ TEXT ·tileF161x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -983,7 +1014,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y4
 	VCVTPH2PS (DI), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -1060,6 +1091,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1079,11 +1114,12 @@ TEXT ·tileF162x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1116,7 +1152,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y8
 	VMOVUPS (SI)(DX*1), Y9
 	VCVTPH2PS (DI), Y10
@@ -1222,6 +1258,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1241,11 +1281,12 @@ TEXT ·tileF163x4AVX2(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1286,7 +1327,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Y12
 	VMOVUPS (SI)(DX*1), Y13
 	VMOVUPS (SI)(DX*2), Y14
@@ -1421,6 +1462,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER

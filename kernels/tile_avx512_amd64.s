@@ -18,11 +18,12 @@ TEXT ·tileF321x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -47,7 +48,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z4
 	VFMADD231PS (DI), Z4, Z0
 	VFMADD231PS (DI)(BX*1), Z4, Z1
@@ -94,6 +95,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -113,11 +118,12 @@ TEXT ·tileF322x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -150,7 +156,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z8
 	VMOVUPS (SI)(DX*1), Z9
 	VMOVUPS (DI), Z10
@@ -228,6 +234,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -247,11 +257,12 @@ TEXT ·tileF323x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -292,7 +303,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z12
 	VMOVUPS (SI)(DX*1), Z13
 	VMOVUPS (SI)(DX*2), Z14
@@ -389,6 +400,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -408,11 +423,12 @@ TEXT ·tileF324x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -461,7 +477,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z16
 	VMOVUPS (SI)(DX*1), Z17
 	VMOVUPS (SI)(DX*2), Z18
@@ -577,6 +593,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*4), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -596,11 +616,12 @@ TEXT ·tileF325x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -657,7 +678,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z20
 	VMOVUPS (SI)(DX*1), Z21
 	VMOVUPS (SI)(DX*2), Z22
@@ -792,6 +813,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R9*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -811,11 +836,12 @@ TEXT ·tileF326x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -880,7 +906,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z24
 	VMOVUPS (SI)(DX*1), Z25
 	VMOVUPS (SI)(DX*2), Z26
@@ -1034,6 +1060,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1053,11 +1083,12 @@ TEXT ·tileBF161x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1082,7 +1113,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z4
 	VPMOVZXWD (DI), Z5
 	VPSLLD $16, Z5, Z5
@@ -1153,6 +1184,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1172,11 +1207,12 @@ TEXT ·tileBF162x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1209,7 +1245,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z8
 	VMOVUPS (SI)(DX*1), Z9
 	VPMOVZXWD (DI), Z10
@@ -1299,6 +1335,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1318,11 +1358,12 @@ TEXT ·tileBF163x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1363,7 +1404,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z12
 	VMOVUPS (SI)(DX*1), Z13
 	VMOVUPS (SI)(DX*2), Z14
@@ -1472,6 +1513,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1491,11 +1536,12 @@ TEXT ·tileBF164x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1544,7 +1590,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z16
 	VMOVUPS (SI)(DX*1), Z17
 	VMOVUPS (SI)(DX*2), Z18
@@ -1672,6 +1718,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*4), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1691,11 +1741,12 @@ TEXT ·tileBF165x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1752,7 +1803,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z20
 	VMOVUPS (SI)(DX*1), Z21
 	VMOVUPS (SI)(DX*2), Z22
@@ -1899,6 +1950,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R9*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -1918,11 +1973,12 @@ TEXT ·tileBF166x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -1987,7 +2043,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z24
 	VMOVUPS (SI)(DX*1), Z25
 	VMOVUPS (SI)(DX*2), Z26
@@ -2153,6 +2209,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -2172,11 +2232,12 @@ TEXT ·tileF161x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -2201,7 +2262,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z4
 	VCVTPH2PS (DI), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -2260,6 +2321,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -2279,11 +2344,12 @@ TEXT ·tileF162x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -2316,7 +2382,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z8
 	VMOVUPS (SI)(DX*1), Z9
 	VCVTPH2PS (DI), Z10
@@ -2394,6 +2460,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -2413,11 +2483,12 @@ TEXT ·tileF163x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -2458,7 +2529,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z12
 	VMOVUPS (SI)(DX*1), Z13
 	VMOVUPS (SI)(DX*2), Z14
@@ -2555,6 +2626,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -2574,11 +2649,12 @@ TEXT ·tileF164x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -2627,7 +2703,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z16
 	VMOVUPS (SI)(DX*1), Z17
 	VMOVUPS (SI)(DX*2), Z18
@@ -2743,6 +2819,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(DX*4), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -2762,11 +2842,12 @@ TEXT ·tileF165x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -2823,7 +2904,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z20
 	VMOVUPS (SI)(DX*1), Z21
 	VMOVUPS (SI)(DX*2), Z22
@@ -2958,6 +3039,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R9*1), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER
@@ -2977,11 +3062,12 @@ TEXT ·tileF166x4AVX512(SB), NOSPLIT, $24-8
 	LEAQ (R13)(R13*2), R14
 	MOVQ 80(AX), CX
 	MOVQ CX, tiles-8(SP)
+	MOVQ 56(AX), R15
+	MOVQ 24(AX), R11
 tile:
 	MOVQ 8(AX), DI
 	MOVQ 72(AX), CX
 	MOVQ CX, groups-16(SP)
-	MOVQ 24(AX), R11
 	MOVQ R11, ahead-24(SP)
 group:
 	CMPQ 88(AX), $0
@@ -3046,7 +3132,7 @@ steps:
 	PREFETCHT0 (R11)(R13*1)
 	PREFETCHT0 (R11)(R13*2)
 	PREFETCHT0 (R11)(R14*1)
-	ADDQ 56(AX), R11
+	ADDQ R15, R11
 	VMOVUPS (SI), Z24
 	VMOVUPS (SI)(DX*1), Z25
 	VMOVUPS (SI)(DX*2), Z26
@@ -3200,6 +3286,10 @@ done:
 	JMP group
 next:
 	LEAQ (SI)(R8*2), SI
+	MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there
+	XORL R13, R13
+	XORL R14, R14
+	XORL R15, R15
 	DECQ tiles-8(SP)
 	JNZ tile
 	VZEROUPPER

@@ -19,12 +19,13 @@ const (
 	wStride      = depth + 16 // of widened weights: rows do not fall on the same cache sets
 	xCache       = 192 << 10  // bytes of X that stay in L2 whatever the order of passes
 	farAhead     = 2048       // least distance of prefetches, in bytes
+	never        = 1 << 30
 )
 
 // matKernels are the matrix kernels of a level; all nil for generic.
 type matKernels struct {
 	lanes, rows int                            // of the largest tile
-	widenFrom   int                            // tiles of rows from which widening first pays
+	widenFrom   [numFormats]int                // tiles of rows from which widening first pays
 	tile        [numFormats][7]func(*tileArgs) // by format and rows of X
 	reduce      func(*reduceArgs)              //
 	widen       [numFormats]func(dst []float32, src []byte)
@@ -105,7 +106,7 @@ func (e *Engine) blockTiled(worker int, p *Product, n0, n1 int) {
 func (b *tiledBlock) run() {
 	kk := b.p.W.Cols / b.m.lanes * b.m.lanes
 	tiles, partial := b.nBig+b.nSmall, b.cols < colGroup
-	wide := tiles >= b.m.widenFrom || partial
+	wide := tiles >= b.m.widenFrom[b.f] || partial
 	span, sub := depth, subCols
 	if tiles == 1 && !wide {
 		span, sub = depthOne, blockCols
@@ -213,6 +214,7 @@ func (b *tiledBlock) tiles(f format, n, c, k, d int, x unsafe.Pointer, xStride i
 		b.m.tile[f][b.big](a)
 		a.x = unsafe.Add(a.x, b.big*b.nBig*a.xStride)
 		a.acc = unsafe.Add(a.acc, b.big*b.nBig*a.groups*colGroup*b.m.lanes*4)
+		a.prefetch, a.prefetchStride, a.prefetchStep = uintptr(unsafe.Pointer(a)), 0, 0
 	}
 	a.tiles = b.nSmall
 	b.m.tile[f][b.small](a)

@@ -5,7 +5,7 @@ import "fmt"
 // tileRoom: the tile kernels, R rows of X by 4 rows of W, for each weight format and R = 1..rows.
 //
 //	AX args  SI x  DX x stride  R8 3·stride  R9 5·stride  DI w  BX w stride  R10 3·stride
-//	R11 prefetch  R13 its stride  R14 3·stride  R12 acc  CX steps left
+//	R11 prefetch  R13 its stride  R14 3·stride  R15 its step  R12 acc  CX steps left
 //	registers: acc[r][c] = r*4+c, then the rows of X, then one or two for W
 var tileRoom = room{"tile", func(f *file, d *decls) {
 	for _, w := range weightFormats {
@@ -55,12 +55,13 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	f.p("LEAQ (R13)(R13*2), R14")
 	f.p("MOVQ %d(AX), CX", argTiles)
 	f.p("MOVQ CX, tiles-8(SP)")
+	f.p("MOVQ %d(AX), R15", argPrefetchStep)
+	f.p("MOVQ %d(AX), R11", argPrefetch)
 
 	f.p("tile:")
 	f.p("MOVQ %d(AX), DI", argW)
 	f.p("MOVQ %d(AX), CX", argGroups)
 	f.p("MOVQ CX, groups-16(SP)")
-	f.p("MOVQ %d(AX), R11", argPrefetch)
 	f.p("MOVQ R11, ahead-24(SP)")
 
 	f.p("group:")
@@ -85,7 +86,7 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	for c := range 4 {
 		f.p("PREFETCHT0 %s", base(0, "R11", c, "R13", "R14", ""))
 	}
-	f.p("ADDQ %d(AX), R11", argPrefetchStep)
+	f.p("ADDQ R15, R11")
 	for u := range unroll {
 		tileStep(f, w, rows, u)
 	}
@@ -119,6 +120,10 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	f.p("JMP group")
 	f.p("next:")
 	f.p("LEAQ %s, SI", base(0, "SI", rows, "DX", "R8", "R9"))
+	f.p("MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there")
+	f.p("XORL R13, R13")
+	f.p("XORL R14, R14")
+	f.p("XORL R15, R15")
 	f.p("DECQ tiles-8(SP)")
 	f.p("JNZ tile")
 	f.end()
