@@ -1,0 +1,17 @@
+package kernels
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestLimits(t *testing.T) {
+	eachLevel(t, func(t *testing.T, level string) {
+		e := engine(t, level, 2)
+		peak, read := PeakF32(e), ReadBandwidth(e, 8<<20)
+		t.Logf("%.1f GFLOP/s, %.1f GB/s", peak, read)
+		require.Greater(t, peak, 0.0)
+		require.Greater(t, read, 0.0)
+	})
+}
