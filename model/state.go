@@ -27,8 +27,6 @@ type state struct {
 	q      tensor.Mat // [T, heads·D]
 	k, v   tensor.Mat // [T, kv heads·D]
 	mixed  tensor.Mat // [T, heads·D]
-	rows   tensor.Mat // rows whose logits are wanted, [R,H]
-	logits tensor.Mat // [R,V] where they do not go straight to the caller
 
 	layout layout // of the cache
 	attn   attnJob

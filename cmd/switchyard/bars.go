@@ -13,7 +13,6 @@ import (
 // bars counts which experts worked, for `run --experts`.
 type bars struct {
 	counts [][]int // [layer][expert]; nil for a dense layer
-	tokens int
 }
 
 func newBars(s *model.Spec) *bars {
