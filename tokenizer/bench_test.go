@@ -63,10 +63,12 @@ func BenchmarkOpen(b *testing.B) {
 			data, err := os.ReadFile(filepath.Join(os.Getenv("SWITCHYARD_VOCABS"), name, "tokenizer.json"))
 			require.NoError(b, err)
 			b.SetBytes(int64(len(data)))
+			from := cpuTime(b)
 			for b.Loop() {
 				_, err := Parse(data)
 				require.NoError(b, err)
 			}
+			b.ReportMetric((cpuTime(b)-from).Seconds()/float64(b.N), "cpu-s/op")
 		})
 	}
 }

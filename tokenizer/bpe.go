@@ -32,7 +32,11 @@ type mergePair struct{ left, right string }
 
 // readMerges reads ["a b", …] or [["a","b"], …].
 func readMerges(r *jsonReader) ([]mergePair, error) {
-	var out []mergePair
+	quotes := 2 // of one merge; all that follow in the file are counted, to make the list in one piece
+	if strings.HasPrefix(strings.TrimLeft(r.src[r.pos+1:], " \n\r\t"), "[") {
+		quotes = 4
+	}
+	out := make([]mergePair, 0, strings.Count(r.src[r.pos:], `"`)/quotes)
 	err := r.array(func() error {
 		var m mergePair
 		if r.peek() == '[' {
@@ -107,6 +111,7 @@ func newBPE(m *modelFields) (*bpe, error) {
 func (b *bpe) rank(pairs []mergePair) error {
 	b.merges.init(len(pairs))
 	var buf []byte
+	next := int32(0) // merges mostly stand in the order of what they make: a guess that spares a search
 	for i, m := range pairs {
 		l, okL := b.voc.id(m.left)
 		r, okR := b.voc.id(m.right)
@@ -114,10 +119,17 @@ func (b *bpe) rank(pairs []mergePair) error {
 			return badf("model.merges[%d]: %q or %q is not in the vocabulary", i, m.left, m.right)
 		}
 		buf = append(append(buf[:0], m.left...), m.right[len(b.prefix):]...)
-		id, ok := b.voc.id(string(buf))
-		if !ok {
-			return badf("model.merges[%d]: %q is not in the vocabulary", i, buf)
+		id := next - 1
+		if tok, ok := b.voc.token(id); !ok || tok != string(buf) {
+			id = next
+			if tok, ok := b.voc.token(id); !ok || tok != string(buf) {
+				var ok bool
+				if id, ok = b.voc.id(string(buf)); !ok {
+					return badf("model.merges[%d]: %q is not in the vocabulary", i, buf)
+				}
+			}
 		}
+		next = id + 1
 		b.merges.set(l, r, int32(i), id)
 	}
 	return nil

@@ -3,7 +3,8 @@ package tokenizer
 // noMerge is the answer for a pair that does not merge; it is above every rank.
 const noMerge = ^uint64(0)
 
-// pairTable maps a pair of ids to rank<<32 | id of the merged token: open addressing, at most half full.
+// pairTable maps a pair of ids to rank<<32 | id of the merged token: open addressing, at most two
+// thirds full.
 type pairTable struct {
 	slots []pairSlot
 	shift uint
@@ -14,7 +15,7 @@ type pairSlot struct{ key, val uint64 }
 
 func (t *pairTable) init(n int) {
 	bits := uint(4)
-	for 1<<bits < 2*n {
+	for 1<<bits < n+n/2 {
 		bits++
 	}
 	t.slots, t.shift = make([]pairSlot, 1<<bits), 64-bits
