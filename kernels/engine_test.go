@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"os"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -107,6 +108,13 @@ func TestRunAllocatesNothing(t *testing.T) {
 	e := engine(t, "generic", 2)
 	j := &nothing{}
 	require.Zero(t, testing.AllocsPerRun(200, func() { e.Run(16, j) }))
+}
+
+// TestRequiredLevel makes a machine that should have a level fail where it is not found, instead of skipping its tests.
+func TestRequiredLevel(t *testing.T) {
+	if want := os.Getenv("SWITCHYARD_REQUIRE_LEVEL"); want != "" {
+		require.Contains(t, Levels(), want)
+	}
 }
 
 func TestLevels(t *testing.T) {
