@@ -49,6 +49,20 @@ func Write(path string, tensors []Named, metadata map[string]string) error {
 
 // headerOf makes the length and the JSON text, padded with spaces so that the data begins at a multiple of 64.
 func headerOf(tensors []Named, metadata map[string]string) ([]byte, error) {
+	seen := map[string]bool{"__metadata__": true}
+	plan := make([]Planned, len(tensors))
+	for i, t := range tensors {
+		if _, err := sizeOf(t, seen); err != nil {
+			return nil, err
+		}
+		seen[t.Name] = true
+		plan[i] = Planned{t.Name, t.Tensor.DType, t.Tensor.Shape}
+	}
+	return headerText64(plan, metadata), nil
+}
+
+// headerText64 is the head of a file that holds the planned tensors one after the other; their sizes have been checked.
+func headerText64(plan []Planned, metadata map[string]string) []byte {
 	var text strings.Builder
 	sep, at := "{", 0
 	add := func(key string, v any) {
@@ -60,19 +74,13 @@ func headerOf(tensors []Named, metadata map[string]string) ([]byte, error) {
 	if len(metadata) > 0 {
 		add("__metadata__", metadata)
 	}
-	seen := map[string]bool{"__metadata__": true}
-	for _, t := range tensors {
-		n, err := sizeOf(t, seen)
-		if err != nil {
-			return nil, err
-		}
-		seen[t.Name] = true
-		shape := append([]int{}, t.Tensor.Shape...)
-		add(t.Name, struct {
+	for _, p := range plan {
+		n, _ := p.Shape.Bytes(p.DType)
+		add(p.Name, struct {
 			DType   string `json:"dtype"`
 			Shape   []int  `json:"shape"`
 			Offsets [2]int `json:"data_offsets"`
-		}{t.Tensor.DType.String(), shape, [2]int{at, at + n}})
+		}{p.DType.String(), append([]int{}, p.Shape...), [2]int{at, at + n}})
 		at += n
 	}
 	if sep == "{" {
@@ -82,7 +90,7 @@ func headerOf(tensors []Named, metadata map[string]string) ([]byte, error) {
 	for (8+text.Len())%64 != 0 {
 		text.WriteByte(' ')
 	}
-	return append(binary.LittleEndian.AppendUint64(nil, uint64(text.Len())), text.String()...), nil
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(text.Len())), text.String()...)
 }
 
 // sizeOf checks a tensor and gives its bytes.
@@ -106,19 +114,9 @@ func sizeOf(t Named, seen map[string]bool) (int, error) {
 // replaceFile writes path by way of a temporary file beside it. A symbolic link is followed, so that the file it names
 // is replaced and not the link. Anything but a plain file is refused: renaming over a device would destroy it.
 func replaceFile(path string, write func(io.Writer) error) error {
-	target, mode := path, os.FileMode(0o666) // less the umask
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		target = real
-	}
-	if info, err := os.Stat(target); err == nil {
-		if !info.Mode().IsRegular() {
-			return &Fault{Kind: ErrTensor, File: path, Want: "a plain file to write", Found: info.Mode().Type().String()}
-		}
-		mode = info.Mode().Perm()
-	}
-	f, err := createTemp(filepath.Dir(target), mode)
+	f, target, err := beside(path)
 	if err != nil {
-		return fmt.Errorf("%s: cannot be written: %w", path, cause(err))
+		return err
 	}
 	if err := fill(f, target, write); err != nil {
 		_ = f.Close() // the first error says more
@@ -127,6 +125,28 @@ func replaceFile(path string, write func(io.Writer) error) error {
 	}
 	syncFolder(filepath.Dir(target))
 	return nil
+}
+
+// beside makes the temporary file for a file that is to be written, and says what it will be renamed to.
+func beside(path string) (f *os.File, target string, err error) {
+	target, mode := path, os.FileMode(0o666) // less the umask
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		target = real
+	}
+	if info, err := os.Stat(target); err == nil {
+		if !info.Mode().IsRegular() {
+			found := "a device or pipe"
+			if info.IsDir() {
+				found = "a folder"
+			}
+			return nil, "", &Fault{Kind: ErrTensor, File: path, Want: "a plain file to write", Found: found}
+		}
+		mode = info.Mode().Perm()
+	}
+	if f, err = createTemp(filepath.Dir(target), mode); err != nil {
+		return nil, "", fmt.Errorf("%s: cannot be written: %w", path, cause(err))
+	}
+	return f, target, nil
 }
 
 // createTemp is os.CreateTemp with the mode of the file to be.
