@@ -26,7 +26,8 @@ var allowed = map[string]string{
 	"moe/moetest":          "tensor kernels moe",
 	"model":                "tensor kernels moe loader tokenizer tokenizer/chat",
 	"model/builtin":        "",
-	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin",
+	"model/trace":          "tensor moe loader model",
+	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace",
 }
 
 func TestImportsRunOneWay(t *testing.T) {

@@ -34,7 +34,7 @@ func Write(path string, tensors []Named, metadata map[string]string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, func(w io.Writer) error {
+	return ReplaceFile(path, func(w io.Writer) error {
 		if _, err := w.Write(head); err != nil {
 			return err
 		}
@@ -111,9 +111,9 @@ func sizeOf(t Named, seen map[string]bool) (int, error) {
 	return 0, fault
 }
 
-// replaceFile writes path by way of a temporary file beside it. A symbolic link is followed, so that the file it names
+// ReplaceFile writes path by way of a temporary file beside it. A symbolic link is followed, so that the file it names
 // is replaced and not the link. Anything but a plain file is refused: renaming over a device would destroy it.
-func replaceFile(path string, write func(io.Writer) error) error {
+func ReplaceFile(path string, write func(io.Writer) error) error {
 	f, target, err := beside(path)
 	if err != nil {
 		return err

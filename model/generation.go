@@ -47,7 +47,7 @@ func (g *generation) token() (Token, Finish) {
 	}
 	g.n++
 	g.sampler.Accept(id)
-	t := Token{ID: id, LogProb: logProb(logits, id)}
+	t := Token{ID: id, LogProb: LogProb(logits, id)}
 	if g.stream != nil {
 		t.Text = g.stops.add(g.stream.Next(id))
 	}
@@ -66,8 +66,8 @@ func (g *generation) rest() Token {
 	return Token{ID: -1, Text: text}
 }
 
-// logProb is log softmax(logits)[id], summed in f64.
-func logProb(logits []float32, id int32) float32 {
+// LogProb is log softmax(logits)[id], summed in f64.
+func LogProb(logits []float32, id int32) float32 {
 	top := float64(slices.Max(logits))
 	sum := 0.0
 	for _, l := range logits {

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +18,7 @@ type text struct {
 	tok    *tokenizer.Tokenizer
 	err    error // why there is no tokenizer; wraps ErrNoTokenizer
 	addBOS bool
+	hash   string // SHA-256 of tokenizer.json
 
 	chat    *chat.Template // nil where chatErr says why
 	chatErr error
@@ -31,7 +34,8 @@ func readText(fsys fs.FS) text {
 	if err != nil {
 		return text{err: fmt.Errorf("%w: tokenizer.json: %w", ErrNoTokenizer, err)}
 	}
-	t := text{tok: tok}
+	sum := sha256.Sum256(data)
+	t := text{tok: tok, hash: hex.EncodeToString(sum[:])}
 	data, err = fs.ReadFile(fsys, "tokenizer_config.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		return t

@@ -32,6 +32,7 @@ func commands() []command {
 		{"run", "[-m DIR] [PROMPT]", "continue a prompt, streaming to stdout", runCommand},
 		{"chat", "[-m DIR]", "talk with a model, turn by turn", chatCommand},
 		{"logits", "-m DIR --ids 1,2,3 -o F.safetensors", "one forward pass: logits and routing to a file", logitsCommand},
+		{"trace", "[-m DIR] -f TEXT -o F.safetensors", "which experts worked on every token, to a file", traceCommand},
 		{"inspect", "[-m DIR]", "the resolved configuration, the gate of every layer, the tensors", inspectCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
 		{"version", "", "version, Go release, platform, levels of this CPU", versionCommand},

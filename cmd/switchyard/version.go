@@ -12,9 +12,6 @@ import (
 	"github.com/seed2fbf7788/switchyard/model"
 )
 
-// version of the program; a release tag in the build information wins.
-const version = "0.1.0-dev"
-
 func versionCommand(_ context.Context, s stdio, args []string) error {
 	fs := newFlags(s, "version", "[--json]")
 	asJSON := fs.Bool("json", false, "print one JSON object")
@@ -31,7 +28,7 @@ func versionCommand(_ context.Context, s stdio, args []string) error {
 		Platform string   `json:"platform"`
 		Levels   []string `json:"levels"`
 		Families []string `json:"families"`
-	}{version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernels.Levels(), model.Families()}
+	}{model.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernels.Levels(), model.Families()}
 	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
 		v.Version = info.Main.Version
 	}

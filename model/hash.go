@@ -1,0 +1,35 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// Version of the library and the program.
+const Version = "0.1.0-dev"
+
+// hashEnds is how much of a tensor's beginning and end goes into a model's hash: reading all of a large checkpoint
+// would take longer than most runs.
+const hashEnds = 4096
+
+// Hash identifies the weights: SHA-256 over the name, dtype, shape and the first and last 4 KiB of every tensor in use, by
+// name. Two checkpoints that differ only in the midst of a tensor have the same hash.
+func (m *Model) Hash() string {
+	h := sha256.New()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.claims {
+		t, ok := m.ckpt.Tensor(c.Name)
+		if !ok {
+			continue // the model is closed
+		}
+		fmt.Fprintf(h, "%s %v %v\n", c.Name, c.DType, c.Shape)
+		h.Write(t.Data[:min(hashEnds, len(t.Data))])
+		h.Write(t.Data[max(0, len(t.Data)-hashEnds):])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// TokenizerHash is the SHA-256 of tokenizer.json; empty for a model without one.
+func (m *Model) TokenizerHash() string { return m.text.hash }

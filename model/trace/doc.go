@@ -1,0 +1,18 @@
+// Package trace records the routing of texts to a file: which experts worked on every token in every mixture layer,
+// with what weight, and on request router logits, entropies and log-probabilities.
+//
+// A trace is a safetensors file. T tokens of all texts one after the other, L mixture layers, K the largest number of
+// experts per token, E the largest number of experts of a layer:
+//
+//	token_ids        I32 [T]
+//	seq_offsets      I32 [S+1]    text i is tokens seq_offsets[i]:seq_offsets[i+1]
+//	moe_layer_index  I32 [L]      the model's layer of each column
+//	topk_ids         U16 [T,L,K]  by falling weight, ties by lower id; 0xFFFF: empty
+//	topk_weights     F32 [T,L,K]  0 where empty
+//	router_logits    F32 [T,L,E]  raw; -Inf where a layer has fewer experts     (Options.Logits)
+//	gate_entropy     F32 [T,L]    of softmax(router logits), in nats            (Options.Entropy)
+//	next_token_logprob F32 [T]    of the token that follows; NaN for the last   (Options.LogProb)
+//
+// The metadata holds what a run needs to be repeated: format, version, gate specs, model and tokenizer hash, labels of the
+// texts. It is written in bounded memory, whatever the length of the texts. In Python: safetensors.numpy.load_file.
+package trace
