@@ -24,6 +24,12 @@ func (m *Model) check(b Batch) error {
 		if n := sp.Out.Rows; n != 0 && n != 1 && n != len(sp.Tokens) {
 			return fmt.Errorf("%w: span %d wants %d rows of logits for %d tokens", ErrOption, i, n, len(sp.Tokens))
 		}
+		if sp.Out.Rows > 0 && sp.Out.Cols != m.spec.Vocab {
+			return fmt.Errorf("%w: span %d has room for %d logits a row, want %d", ErrOption, i, sp.Out.Cols, m.spec.Vocab)
+		}
+		if sp.Seq == nil || sp.Seq.pool != &m.pool {
+			return fmt.Errorf("%w: span %d: want a sequence that this model made", ErrOption, i)
+		}
 		if len(sp.Tokens) == 0 {
 			return fmt.Errorf("%w: span %d has no tokens", ErrPrompt, i)
 		}

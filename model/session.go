@@ -138,7 +138,9 @@ func (s *Session) begin(ctx context.Context, ids []int32, o GenerateOptions) (*g
 	}
 	start := time.Now()
 	ids = append(s.pending, ids...)
+	held := s.seq.Len()
 	if err := s.m.Prefill(ctx, s.seq, ids, s.logits, s.watch); err != nil {
+		s.seq.Truncate(held) // chunks that were read before the error
 		return nil, err
 	}
 	s.pending = s.pending[:0]

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed2fbf7788/switchyard/model"
 	"github.com/seed2fbf7788/switchyard/model/builtin"
+	"github.com/seed2fbf7788/switchyard/moe"
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
@@ -134,6 +135,12 @@ func TestRefusedCalls(t *testing.T) {
 	assert.ErrorIs(t, m.Step(ctx, two, nil), model.ErrOption)
 	odd := model.Batch{{Seq: seq, Tokens: []int32{1, 2, 3}, Out: tensor.NewMat(2, 4096)}}
 	assert.ErrorIs(t, m.Step(ctx, odd, nil), model.ErrOption)
+	narrow := model.Batch{{Seq: seq, Tokens: []int32{1}, Out: tensor.NewMat(1, 4095)}}
+	assert.ErrorIs(t, m.Step(ctx, narrow, nil), model.ErrOption)
+	foreign := openBuiltin(t, model.Options{}).NewSequence()
+	for _, other := range []*model.Sequence{nil, foreign} {
+		assert.ErrorIs(t, m.Step(ctx, model.Batch{{Seq: other, Tokens: []int32{1}}}, nil), model.ErrOption)
+	}
 	assert.Zero(t, seq.Len())
 	for _, s := range []model.Sampling{{Temperature: -1}, {TopK: -1}, {TopP: 2}, {MinP: -1}, {RepeatPenalty: -1}} {
 		ses := m.NewSession()
@@ -182,6 +189,33 @@ func TestConcurrentSessions(t *testing.T) {
 		assert.Equal(t, want, got[i], p)
 	}
 }
+
+// A prompt that was read in part is forgotten when reading it is cancelled: the session is as it was.
+func TestCancelInAPromptForgetsIt(t *testing.T) {
+	m := openBuiltin(t, model.Options{Chunk: 4})
+	ses := m.NewSession()
+	defer ses.Close()
+	for _, err := range ses.Generate(context.Background(), "3 * 9 =", model.GenerateOptions{MaxTokens: 1}) {
+		require.NoError(t, err)
+	}
+	held := ses.Sequence().Len()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ses.Observe(onRouting(func(layer int) {
+		if layer == 3 && ses.Sequence().Len() > held {
+			cancel()
+		}
+	}))
+	for _, err := range ses.GenerateIDs(ctx, make([]int32, 40), model.GenerateOptions{}) {
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+	assert.Equal(t, held, ses.Sequence().Len())
+}
+
+// onRouting is an observer that is told the layer.
+type onRouting func(layer int)
+
+func (f onRouting) ObserveRouting(layer int, _ *moe.Routing) { f(layer) }
 
 // A step of an error appends nothing.
 func TestFailedStepAppendsNothing(t *testing.T) {
