@@ -28,12 +28,15 @@ const shortWord = 48
 
 // merge applies the merges to sc.syms and appends the tokens to out.
 //
-// Both ways give the same tokens: an entry of the heap can only be stale and still be applied when two merges
+// All ways give the same tokens: an entry of the heap can only be stale and still be applied when two merges
 // of a word make the same token at the same place, and without a prefix the two parts are then the same.
 func (b *bpe) merge(sc *bpeScratch, out []token) []token {
-	if len(sc.syms) > shortWord || b.prefix != "" {
+	switch {
+	case len(sc.syms) >= longWord:
+		b.mergeLong(sc)
+	case len(sc.syms) > shortWord || b.prefix != "":
 		b.mergeHeap(sc)
-	} else {
+	default:
 		b.mergeScan(sc)
 	}
 	at := int32(0)

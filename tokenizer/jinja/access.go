@@ -46,6 +46,12 @@ func special(v any, name string) (any, bool) {
 		return x.vars.Get(name)
 	case *loopInfo:
 		return x.attr(name)
+	case *List:
+		for i, n := range x.names {
+			if n == name {
+				return x.Items[i], true
+			}
+		}
 	case *macro:
 		if name == "name" {
 			return x.name, true

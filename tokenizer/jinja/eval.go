@@ -193,7 +193,7 @@ func add(c *context, a, b any) (any, error) {
 			return nil, typeErrorf(`can only concatenate %s (not "%s") to %s`, typeName(a), typeName(b), typeName(a))
 		}
 		out := append(append(make([]any, 0, len(x.Items)+len(y.Items)), x.Items...), y.Items...)
-		return &List{out, x.Tuple}, c.spend(1 + len(out))
+		return &List{Items: out, Tuple: x.Tuple}, c.spend(1 + len(out))
 	}
 	return nil, typeErrorf("unsupported operand type(s) for +: '%s' and '%s'", typeName(a), typeName(b))
 }

@@ -51,7 +51,7 @@ func findFilter(name string) filterFunc {
 		return f
 	}
 	return map[string]filterFunc{
-		"upper": onString(strings.ToUpper), "lower": onString(strings.ToLower), "title": onString(titleCase),
+		"upper": onString(upper), "lower": onString(lower), "title": onString(titleWords),
 		"capitalize": onString(capitalize), "string": onString(func(s string) string { return s }),
 		"safe": onString(func(s string) string { return s }), "trim": byMethod(stripMethod(true, true)),
 		"escape": onString(escapeHTML), "e": onString(escapeHTML), "forceescape": onString(escapeHTML),
@@ -62,7 +62,8 @@ func findFilter(name string) filterFunc {
 		"default":   filterDefault, "d": filterDefault,
 		"length": filterLength, "count": filterLength,
 		"int": filterInt, "float": filterFloat, "abs": filterAbs, "round": filterRound,
-		"tojson": filterJSON,
+		"tojson": filterJSON, "urlencode": filterURL, "wordwrap": filterWrap,
+		"pprint": func(c *context, v any, _ args) (any, error) { return c.text(repr(sorted(v, 0))) },
 		"attr": func(_ *context, v any, a args) (any, error) {
 			name := a.str(0, "name", "")
 			if s, ok := special(v, name); ok {
@@ -80,7 +81,7 @@ func formatArgs(a args) any {
 	if a.kw != nil && a.kw.Len() > 0 {
 		return a.kw
 	}
-	return &List{a.pos, true}
+	return &List{Items: a.pos, Tuple: true}
 }
 
 func escapeHTML(s string) string {
@@ -185,6 +186,9 @@ func filterRound(_ *context, v any, a args) (any, error) {
 	if !ok {
 		return nil, typeErrorf("type %s doesn't define __round__ method", typeName(v))
 	}
+	if i, ok := asInt(v); ok && a.str(1, "method", "common") == "common" {
+		return roundInt(i, -a.int(0, "precision", 0)), nil
+	}
 	scale := math.Pow(10, float64(a.int(0, "precision", 0)))
 	switch a.str(1, "method", "common") {
 	case "ceil":
@@ -193,4 +197,21 @@ func filterRound(_ *context, v any, a args) (any, error) {
 		return math.Floor(f*scale) / scale, nil
 	}
 	return math.RoundToEven(f*scale) / scale, nil
+}
+
+// roundInt rounds to a multiple of 10^digits, the even one of two that are equally near.
+func roundInt(i, digits int64) int64 {
+	if digits <= 0 {
+		return i
+	}
+	if digits > 18 {
+		return 0
+	}
+	unit := int64(math.Pow10(int(digits)))
+	rest := ((i % unit) + unit) % unit
+	down := i - rest
+	if rest > unit/2 || rest == unit/2 && down/unit%2 != 0 {
+		return down + unit
+	}
+	return down
 }

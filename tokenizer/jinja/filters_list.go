@@ -84,6 +84,17 @@ func filterJoin(c *context, items []any, a args) (any, error) {
 
 // sortKey is what sort, unique, min and max compare: strings without case unless asked.
 func sortKey(v any, attr any, caseful bool) (any, error) {
+	if names, ok := attr.(string); ok && strings.Contains(names, ",") {
+		key := &List{}
+		for _, name := range strings.Split(names, ",") {
+			k, err := sortKey(v, name, caseful)
+			if err != nil {
+				return nil, err
+			}
+			key.Items = append(key.Items, k)
+		}
+		return key, nil
+	}
 	if attr != nil {
 		var err error
 		if v, err = path(v, attr); err != nil {
@@ -349,7 +360,7 @@ func filterGroup(c *context, items []any, a args) (any, error) {
 		}
 		key, _ := sortKey(k, nil, false)
 		if i == 0 || !equal(key, last) {
-			out.Items = append(out.Items, &List{[]any{k, &List{}}, true})
+			out.Items = append(out.Items, &List{[]any{k, &List{}}, true, []string{"grouper", "list"}})
 		}
 		last = key
 		group := out.Items[len(out.Items)-1].(*List).Items[1].(*List)

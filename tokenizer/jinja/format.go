@@ -106,71 +106,6 @@ func percentOne(spec string, v any) (string, error) {
 	return "", errorf("ValueError", "unsupported format character '%c'", verb)
 }
 
-// formatBraces is str.format with positions, names and simple number formats.
-func formatBraces(c *context, s string, a args) (any, error) {
-	var b strings.Builder
-	auto := 0
-	for i := 0; i < len(s); i++ {
-		if (s[i] == '{' || s[i] == '}') && i+1 < len(s) && s[i+1] == s[i] {
-			b.WriteByte(s[i])
-			i++
-			continue
-		}
-		if s[i] != '{' {
-			b.WriteByte(s[i])
-			continue
-		}
-		end := strings.IndexByte(s[i:], '}')
-		if end < 0 {
-			return nil, errorf("ValueError", "expected '}' before end of string")
-		}
-		ref, spec, _ := strings.Cut(s[i+1:i+end], ":")
-		i += end
-		if ref == "" {
-			ref = strconv.Itoa(auto)
-			auto++
-		}
-		v, ok := any(nil), false
-		if n, err := strconv.Atoi(ref); err == nil && n >= 0 && n < len(a.pos) {
-			v, ok = a.pos[n], true
-		} else if a.kw != nil {
-			v, ok = a.kw.Get(ref)
-		}
-		if !ok {
-			return nil, errorf("KeyError", "%s", repr(ref))
-		}
-		text, err := formatSpec(v, spec)
-		if err != nil {
-			return nil, err
-		}
-		b.WriteString(text)
-	}
-	return c.text(b.String())
-}
-
-func formatSpec(v any, spec string) (string, error) {
-	if spec == "" {
-		return str(v), nil
-	}
-	left := strings.HasPrefix(spec, "<")
-	spec = strings.TrimLeft(spec, "<>")
-	if spec == "" {
-		return str(v), nil
-	}
-	if last := spec[len(spec)-1]; last >= '0' && last <= '9' {
-		if _, number := asFloat(v); number == left {
-			left = true
-		} else if _, isStr := v.(string); isStr {
-			left = true
-		}
-		spec += "s"
-	}
-	if left {
-		spec = "-" + spec
-	}
-	return percentOne(spec, v)
-}
-
 // filterInt is int(v), 0 or the default where that fails.
 func filterInt(_ *context, v any, a args) (any, error) {
 	otherwise := a.or(0, "default", int64(0))
@@ -182,7 +117,7 @@ func filterInt(_ *context, v any, a args) (any, error) {
 		return otherwise, nil
 	case string:
 		s := strings.TrimFunc(x, pySpace)
-		if i, err := strconv.ParseInt(s, int(a.int(1, "base", 10)), 64); err == nil {
+		if i, err := pyInt(s, int(a.int(1, "base", 10))); err == nil {
 			return i, nil
 		}
 		if f, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(f) < 1<<62 {

@@ -94,10 +94,17 @@ func makeCycler(_ *context, a args) (any, error) {
 	}
 	at := 0
 	d := NewDict()
+	d.Set("current", a.pos[0])
 	d.Set("next", function(func(*context, args) (any, error) {
-		v := a.pos[at%len(a.pos)]
-		at++
+		v := a.pos[at]
+		at = (at + 1) % len(a.pos)
+		d.Set("current", a.pos[at])
 		return v, nil
+	}))
+	d.Set("reset", function(func(*context, args) (any, error) {
+		at = 0
+		d.Set("current", a.pos[0])
+		return nil, nil
 	}))
 	return &namespace{d}, nil
 }

@@ -244,6 +244,9 @@ func (l *lexer) one(rest string, open *[]byte) error {
 		return nil
 	case '0' <= c && c <= '9':
 		k, s := number(rest)
+		if l.pos > 0 && l.src[l.pos-1] == '.' { // x.0.1 is two items, not a fraction
+			k, s = tokInt, s[:strings.IndexFunc(s+".", func(r rune) bool { return r < '0' || r > '9' })]
+		}
 		put(k, strings.ReplaceAll(s, "_", ""))
 		l.pos += len(s)
 		return nil

@@ -11,6 +11,9 @@ func method(v any, name string) (any, bool) {
 	switch x := v.(type) {
 	case string:
 		m, ok := stringMethods[name]
+		if name == "format" {
+			m, ok = formatBraces, true
+		}
 		if !ok {
 			return nil, false
 		}
@@ -105,10 +108,10 @@ func every(ok func(rune) bool) stringMethod {
 }
 
 var stringMethods = map[string]stringMethod{
-	"upper": plain(strings.ToUpper), "lower": plain(strings.ToLower), "casefold": plain(strings.ToLower),
+	"upper": plain(upper), "lower": plain(lower), "casefold": plain(fold),
 	"title": plain(titleCase), "capitalize": plain(capitalize), "swapcase": plain(swapCase),
 	"strip": stripMethod(true, true), "lstrip": stripMethod(true, false), "rstrip": stripMethod(false, true),
-	"isdigit": every(unicode.IsDigit), "isdecimal": every(unicode.IsDigit), "isnumeric": every(unicode.IsNumber),
+	"isdigit": every(isDigit), "isdecimal": every(unicode.IsDigit), "isnumeric": every(unicode.IsNumber),
 	"isalpha": every(unicode.IsLetter), "isspace": every(unicode.IsSpace),
 	"isalnum": every(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
 	"isupper": func(_ *context, s string, _ args) (any, error) {
@@ -117,7 +120,10 @@ var stringMethods = map[string]stringMethod{
 	"islower": func(_ *context, s string, _ args) (any, error) {
 		return s == strings.ToLower(s) && s != strings.ToUpper(s), nil
 	},
-	"startswith": affix(strings.HasPrefix), "endswith": affix(strings.HasSuffix),
+	"istitle":      func(_ *context, s string, _ args) (any, error) { return s == titleCase(s) && s != lower(s), nil },
+	"isidentifier": func(_ *context, s string, _ args) (any, error) { return s != "" && nameLen(s) == len(s), nil },
+	"expandtabs":   expandTabs,
+	"startswith":   affix(strings.HasPrefix), "endswith": affix(strings.HasSuffix),
 	"split": splitMethod, "rsplit": rsplitMethod, "splitlines": splitLines,
 	"join": func(c *context, s string, a args) (any, error) {
 		items, err := iterate(c, a.or(0, "iterable", nil))
@@ -154,15 +160,15 @@ var stringMethods = map[string]stringMethod{
 		if !ok {
 			sep = ""
 		}
-		return &List{[]any{x, sep, y}, true}, nil
+		return &List{Items: []any{x, sep, y}, Tuple: true}, nil
 	},
 	"rpartition": func(_ *context, s string, a args) (any, error) {
 		sep := a.str(0, "sep", "")
 		i := strings.LastIndex(s, sep)
 		if i < 0 {
-			return &List{[]any{"", "", s}, true}, nil
+			return &List{Items: []any{"", "", s}, Tuple: true}, nil
 		}
-		return &List{[]any{s[:i], sep, s[i+len(sep):]}, true}, nil
+		return &List{Items: []any{s[:i], sep, s[i+len(sep):]}, Tuple: true}, nil
 	},
 	"ljust": pad(func(n int) (int, int) { return 0, n }), "rjust": pad(func(n int) (int, int) { return n, 0 }),
 	"center": pad(func(n int) (int, int) { return n / 2, n - n/2 }),
@@ -177,7 +183,6 @@ var stringMethods = map[string]stringMethod{
 		}
 		return c.text(sign + strings.Repeat("0", n) + s)
 	},
-	"format": formatBraces,
 }
 
 func replaceText(c *context, s, old, new string, n int) (any, error) {
@@ -220,6 +225,10 @@ func pySpace(r rune) bool { return unicode.IsSpace(r) || 0x1C <= r && r <= 0x1F 
 func affix(has func(s, x string) bool) stringMethod {
 	return func(_ *context, s string, a args) (any, error) {
 		arg := a.or(0, "prefix", nil)
+		s, _, ok := window(s, a)
+		if !ok {
+			return false, nil
+		}
 		if l, ok := arg.(*List); ok && l.Tuple {
 			for _, it := range l.Items {
 				if x, ok := it.(string); ok && has(s, x) {
@@ -275,8 +284,11 @@ func splitMethod(c *context, s string, a args) (any, error) {
 func rsplitMethod(c *context, s string, a args) (any, error) {
 	n := int(a.int(1, "maxsplit", -1))
 	sep, ok := a.or(0, "sep", nil).(string)
-	if !ok || n < 0 {
+	if n < 0 {
 		return splitMethod(c, s, a)
+	}
+	if !ok {
+		return strList(c, rsplitSpace(s, n))
 	}
 	if sep == "" {
 		return nil, errorf("ValueError", "empty separator")
@@ -313,14 +325,18 @@ func splitLines(c *context, s string, a args) (any, error) {
 
 func findMethod(index func(s, x string) int, must bool) stringMethod {
 	return func(_ *context, s string, a args) (any, error) {
-		i := index(s, a.str(0, "sub", ""))
+		part, before, ok := window(s, a)
+		i := -1
+		if ok {
+			i = index(part, a.str(0, "sub", ""))
+		}
 		if i < 0 {
 			if must {
 				return nil, errorf("ValueError", "substring not found")
 			}
 			return int64(-1), nil
 		}
-		return int64(utf8.RuneCountInString(s[:i])), nil
+		return int64(before + utf8.RuneCountInString(part[:i])), nil
 	}
 }
 
@@ -355,14 +371,17 @@ func capitalize(s string) string {
 	if n == 0 {
 		return s
 	}
-	return string(unicode.ToTitle(r)) + strings.ToLower(s[n:])
+	return string(unicode.ToTitle(r)) + lower(s[n:])
 }
 
 func swapCase(s string) string {
-	return strings.Map(func(r rune) rune {
+	var b strings.Builder
+	for _, r := range s {
 		if unicode.IsUpper(r) {
-			return unicode.ToLower(r)
+			b.WriteString(lower(string(r)))
+		} else {
+			b.WriteString(upper(string(r)))
 		}
-		return unicode.ToUpper(r)
-	}, s)
+	}
+	return b.String()
 }

@@ -138,10 +138,22 @@ func (p *parser) concat() (expr, error) {
 }
 
 func (p *parser) product() (expr, error) {
-	return p.left(tokOp, func() (expr, error) { return p.unary(true) }, "*", "/", "//", "%")
+	return p.left(tokOp, p.power, "*", "/", "//", "%")
 }
 
-// unary parses signs, powers, postfixes and, where filters is set, filters and tests.
+// power parses a ** b, which Jinja joins from the left and whose base takes its sign along.
+func (p *parser) power() (expr, error) {
+	x, err := p.unary(true)
+	for err == nil && p.acceptOp("**") {
+		var y expr
+		if y, err = p.unary(true); err == nil {
+			x = binary{"**", x, y}
+		}
+	}
+	return x, err
+}
+
+// unary parses signs, postfixes and, where filters is set, filters and tests.
 func (p *parser) unary(filters bool) (expr, error) {
 	leave, err := p.enter()
 	if err != nil {
@@ -161,13 +173,6 @@ func (p *parser) unary(filters bool) (expr, error) {
 	}
 	if x, err = p.postfix(x); err != nil {
 		return nil, err
-	}
-	if p.acceptOp("**") {
-		y, err := p.unary(false)
-		if err != nil {
-			return nil, err
-		}
-		x = binary{"**", x, y}
 	}
 	if filters {
 		return p.filters(x)
@@ -436,6 +441,8 @@ func (p *parser) test(x expr) (expr, error) {
 		return nil, p.fail("No test named '%s'.", id)
 	}
 	switch k := p.cur(); {
+	case p.is(tokName, "is"):
+		return nil, p.fail("You cannot chain multiple tests with is")
 	case p.is(tokOp, "("):
 		err = p.arguments(&t.args)
 	case k.kind == tokName && !slices.Contains([]string{"else", "or", "and", "if", "is", "in", "not", "recursive"}, k.text),

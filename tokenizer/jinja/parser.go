@@ -13,6 +13,7 @@ type parser struct {
 	toks  []token
 	pos   int
 	depth int
+	loops int // for loops around
 }
 
 // Template is a parsed template. It does not change and is safe for concurrent use.
@@ -203,6 +204,9 @@ func (p *parser) statement(tag string) (stmt, error) {
 		b, err := p.body("endgeneration")
 		return scopeStmt{b}, err
 	case "break", "continue":
+		if p.loops == 0 {
+			return nil, p.fail("'%s' outside loop", tag)
+		}
 		return jumpStmt{map[string]signal{"break": breaks, "continue": continues}[tag]}, p.blockEnd()
 	case "do":
 		x, err := p.tuple(true)
@@ -270,7 +274,9 @@ func (p *parser) forStmt() (stmt, error) {
 		return nil, err
 	}
 	var tag string
-	if s.body, tag, err = p.block("endfor", "else"); err != nil {
+	p.loops++
+	s.body, tag, err = p.block("endfor", "else")
+	if p.loops--; err != nil {
 		return nil, err
 	}
 	if tag == "else" {

@@ -77,6 +77,10 @@ func findTest(name string) testFunc {
 		},
 		"sameas": func(_ *context, v any, a args) (bool, error) {
 			o := a.or(0, "other", nil)
+			switch v.(type) {
+			case *List, *Dict:
+				return v == o, nil
+			}
 			return typeName(v) == typeName(o) && equal(v, o), nil
 		},
 		"filter": is(func(v any) bool { return findFilter(str(v)) != nil }),

@@ -13,6 +13,7 @@ import (
 type List struct {
 	Items []any
 	Tuple bool
+	names []string // of the items, as a named tuple of Python has them; else nil
 }
 
 // Dict is a Python dict: it keeps the order of its keys.
