@@ -124,3 +124,28 @@ func (s *wordSlot) keep(word string, toks []token) {
 	s.word = append(s.word[:0], word...)
 	s.toks = append(s.toks[:0], toks...)
 }
+
+// cached appends the tokens of a short word from the cache, or those that split appends.
+func (sc *scratch) cached(word string, split func(sc *scratch, word string) error) error {
+	if len(word) > shortWordN {
+		return split(sc, word)
+	}
+	lo, hi := wordKey(word)
+	if s := sc.words.findShort(lo, hi, len(word)); s != nil {
+		sc.toks = s.appendTo(sc.toks)
+		return nil
+	}
+	from := len(sc.toks)
+	if err := split(sc, word); err != nil {
+		return err
+	}
+	end := int32(0)
+	for _, t := range sc.toks[from:] {
+		if t.from != end {
+			return nil // bytes of one character: the slots know only tokens that follow each other
+		}
+		end = t.to
+	}
+	sc.words.keepShort(lo, hi, len(word), sc.toks[from:])
+	return nil
+}

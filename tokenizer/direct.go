@@ -92,3 +92,21 @@ func (d *direct) encode(sc *scratch, ids []int32, text string, level int) ([]int
 	}
 	return d.encode(sc, ids, text[done:], level+1)
 }
+
+// onlyCuts reports whether pre cuts a text without changing it or asking where it came from.
+func onlyCuts(pre preTokenizer) bool {
+	switch p := pre.(type) {
+	case nil, *splitter:
+		return true
+	case *byteLevel:
+		return p.raw && !p.prefixSpace
+	case splitSequence:
+		for _, item := range p {
+			if !onlyCuts(item) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}

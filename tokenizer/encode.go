@@ -73,9 +73,12 @@ func (r *run) text(text string) error {
 		return nil
 	}
 	return t.added.split(&t.added.plain, wholePiece(text), r.addedToken, func(p piece) error {
-		if t.direct != nil && !r.offs {
-			if text, ok := normalizePlain(t.norm, p.text); ok && t.direct.takes(text) {
-				return r.direct(text)
+		if !r.offs && t.sliced {
+			if text, ok := normalizePlain(t.norm, p.text); ok {
+				if t.direct != nil && t.direct.takes(text) {
+					return r.direct(text)
+				}
+				return r.normalized(wholePiece(text))
 			}
 		}
 		if t.norm != nil {
@@ -86,12 +89,18 @@ func (r *run) text(text string) error {
 		if p.text == "" {
 			return nil
 		}
-		return t.added.split(&t.added.norm, p, r.addedToken, func(q piece) error {
-			if t.pre == nil {
-				return r.word(q)
-			}
-			return t.pre.split(q, r.word)
-		})
+		return r.normalized(p)
+	})
+}
+
+// normalized cuts out the added tokens that are looked for in the normalised text and encodes the rest.
+func (r *run) normalized(p piece) error {
+	t := r.t
+	return t.added.split(&t.added.norm, p, r.addedToken, func(q piece) error {
+		if t.pre == nil {
+			return r.word(q)
+		}
+		return t.pre.split(q, r.word)
 	})
 }
 

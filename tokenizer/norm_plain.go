@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -81,4 +82,53 @@ func (u unicodeForm) plain(text string) (string, bool) {
 			return b.String(), true
 		}
 	}
+}
+
+// plain leaves texts that begin with a Chinese character to normalize, where the space before it has an origin
+// of its own.
+func (b bertNormalizer) plain(text string) (string, bool) {
+	if r, _ := utf8.DecodeRuneInString(text); b.cjk && r >= 0x3400 || r == 0 || b.removed.has(r) {
+		return text, false
+	}
+	var out strings.Builder
+	out.Grow(len(text) + len(text)/16)
+	for _, r := range text {
+		if ' ' <= r && r < 0x7F {
+			out.WriteByte(byte(r))
+			continue
+		}
+		if b.clean {
+			if b.removed.has(r) {
+				continue
+			}
+			if unicode.IsSpace(r) {
+				r = ' '
+			}
+		}
+		if b.cjk && isIdeograph(r) {
+			out.WriteByte(' ')
+			out.WriteRune(r)
+			out.WriteByte(' ')
+			continue
+		}
+		out.WriteRune(r)
+	}
+	text = out.String()
+	if b.accents {
+		text, _ = unicodeForm{}.plain(text)
+		text = strings.Map(func(r rune) rune {
+			if r >= 0x80 && b.marks.has(r) {
+				return -1
+			}
+			return r
+		}, text)
+	}
+	if b.lower {
+		text = plainLower(text)
+	}
+	return text, true
+}
+
+func plainLower(text string) string {
+	return strings.Map(lowerRune, strings.ReplaceAll(text, "İ", "i\u0307"))
 }

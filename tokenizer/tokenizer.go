@@ -22,6 +22,7 @@ type Tokenizer struct {
 	truncation *truncation
 	padding    *padding
 	direct     *direct // nil: none
+	sliced     bool    // pre only cuts, and does not look at origins
 	size       int
 	pool       sync.Pool // *scratch
 }
@@ -109,6 +110,7 @@ func (t *Tokenizer) assemble(top jsonValue) error {
 	voc, _ := t.model.vocabulary()
 	t.size = int(max(voc.top, t.added.top)) + 1
 	t.shortenBytes()
+	t.sliced = onlyCuts(t.pre)
 	return nil
 }
 

@@ -112,7 +112,9 @@ func (u *unigram) vocabulary() (*vocab, int) { return u.voc, u.size }
 // value is the text itself: unknown and byte tokens have no white space at their ends to be trimmed either way.
 func (u *unigram) value(text string, t token) string { return text[t.from:t.to] }
 
-func (u *unigram) tokenize(sc *scratch, text string) error {
+func (u *unigram) tokenize(sc *scratch, text string) error { return sc.cached(text, u.split) }
+
+func (u *unigram) split(sc *scratch, text string) error {
 	paths, err := u.search(sc, text)
 	if err != nil {
 		return err

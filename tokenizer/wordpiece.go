@@ -36,7 +36,9 @@ func (w *wordPiece) value(_ string, t token) string {
 	return s
 }
 
-func (w *wordPiece) tokenize(sc *scratch, text string) error {
+func (w *wordPiece) tokenize(sc *scratch, text string) error { return sc.cached(text, w.split) }
+
+func (w *wordPiece) split(sc *scratch, text string) error {
 	first := len(sc.toks)
 	if utf8.RuneCountInString(text) <= w.maxChars {
 		for at := 0; ; {
