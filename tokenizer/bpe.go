@@ -22,7 +22,8 @@ type bpe struct {
 	fuseUnk        bool
 	byteFallback   bool
 	ignoreMerges   bool
-	bytes          [256]int32 // ids of <0x00>…<0xFF>, -1 where missing
+	ascii          [utf8.RuneSelf]int32 // ids of single characters, -1 where missing
+	bytes          [256]int32           // ids of <0x00>…<0xFF>, -1 where missing
 
 	raw     bool       // pieces arrive as plain bytes, not in the byte alphabet
 	rawByte [256]int32 // raw: id of each byte
@@ -97,6 +98,12 @@ func newBPE(m *modelFields) (*bpe, error) {
 	}
 	if f.err != nil {
 		return nil, f.err
+	}
+	for i := range b.ascii {
+		b.ascii[i] = -1
+		if id, ok := b.voc.id(string(rune(i))); ok {
+			b.ascii[i] = id
+		}
 	}
 	for i := range b.bytes {
 		b.bytes[i] = -1
@@ -208,8 +215,14 @@ func (b *bpe) appendIDs(sc *scratch, ids []int32, text string) ([]int32, error) 
 	return ids, err
 }
 
+// worthCutting is the length in bytes from which a text pays for the table of junctions, which is made once.
+const worthCutting = 256
+
 // long is tokenize for a text that is too long for the cache: parts of it may not be.
 func (b *bpe) long(sc *scratch, text string) error {
+	if len(text) < worthCutting {
+		return b.word(sc, text)
+	}
 	j := b.junctions()
 	if !j.usable {
 		return b.word(sc, text)
@@ -278,7 +291,14 @@ func (b *bpe) symbols(sc *bpeScratch, text string) error {
 			unkLen = -1
 		}
 	}
+	bare := b.prefix == "" && b.suffix == ""
 	for i := 0; i < len(text); {
+		if c := text[i]; bare && c < utf8.RuneSelf && b.ascii[c] >= 0 {
+			flush()
+			sc.add(b.ascii[c], 1)
+			i++
+			continue
+		}
 		_, n := utf8.DecodeRuneInString(text[i:])
 		s := b.decorated(text, i, i+n)
 		i += n

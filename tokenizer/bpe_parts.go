@@ -1,8 +1,6 @@
 package tokenizer
 
-import (
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // junctions tells where a long text may be cut without changing its tokens: between two known characters that
 // no merge has at its seam. Vocabularies without a pre-tokenizer fall into words that way, and a cache helps.
@@ -20,15 +18,30 @@ func newJunctions(b *bpe) *junctions {
 		return j
 	}
 	others := map[uint64]struct{}{}
+	type ends struct{ first, last rune } // of a token; -1 where characters do not tell what merges
+	byID := make([]ends, len(b.voc.dense))
 	for _, t := range b.voc.toks {
-		r, n := utf8.DecodeRuneInString(t.text)
-		if n == 0 || n != len(t.text) || t.id < 0 {
+		first, n := utf8.DecodeRuneInString(t.text)
+		if n == 0 || uint32(t.id) >= uint32(len(byID)) {
 			continue
 		}
-		if r < utf8.RuneSelf {
-			j.known[r] = true
-		} else {
-			others[pairKey(r, -1)] = struct{}{}
+		last, _ := utf8.DecodeLastRuneInString(t.text)
+		byID[t.id] = ends{first, last}
+		switch {
+		case n != len(t.text):
+		case first < utf8.RuneSelf:
+			j.known[first] = true
+		default:
+			others[pairKey(first, -1)] = struct{}{}
+		}
+	}
+	opaque := b.bytes[:] // tokens that are no text of their own
+	if b.hasUnk {
+		opaque = append(opaque[:len(opaque):len(opaque)], b.unkID)
+	}
+	for _, id := range opaque {
+		if uint32(id) < uint32(len(byID)) {
+			byID[id] = ends{-1, -1}
 		}
 	}
 	for _, s := range b.merges.slots {
@@ -36,16 +49,16 @@ func newJunctions(b *bpe) *junctions {
 			continue
 		}
 		left, right := int32((s.key-1)>>32), int32(uint32(s.key-1))
-		if left == b.unkID && b.hasUnk || right == b.unkID && b.hasUnk || b.isByte(left) || b.isByte(right) {
-			return j // tokens that are no text of their own: characters do not tell what merges
+		if int(max(left, right)) >= len(byID) {
+			return j
 		}
-		l, _ := b.voc.token(left)
-		r, _ := b.voc.token(right)
-		x, _ := utf8.DecodeLastRuneInString(l)
-		y, _ := utf8.DecodeRuneInString(r)
-		if x < utf8.RuneSelf && y < utf8.RuneSelf {
+		x, y := byID[left].last, byID[right].first
+		switch {
+		case x < 0 || y < 0:
+			return j
+		case x < utf8.RuneSelf && y < utf8.RuneSelf:
 			j.ascii[x][y] = true
-		} else {
+		default:
 			others[pairKey(x, y)] = struct{}{}
 		}
 	}
@@ -55,15 +68,6 @@ func newJunctions(b *bpe) *junctions {
 	}
 	j.usable = true
 	return j
-}
-
-func (b *bpe) isByte(id int32) bool {
-	for _, x := range b.bytes {
-		if x == id {
-			return true
-		}
-	}
-	return false
 }
 
 // separate reports whether text may be cut between x and y.

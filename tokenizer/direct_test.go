@@ -43,7 +43,7 @@ func TestJunctions(t *testing.T) {
 			require.True(t, b.junctions().usable)
 			r := rand.New(rand.NewPCG(7, 8))
 			for range 3000 {
-				text := "▁the▁" + strings.ReplaceAll(randomText(r)+" and the other "+randomText(r), " ", "▁") + "▁end\n▁▁▁of▁it"
+				text := "▁the▁" + strings.ReplaceAll(randomText(r)+strings.Repeat(" and the other", 20)+randomText(r), " ", "▁") + "▁end\n▁▁▁of▁it"
 				whole, cut := new(scratch), new(scratch)
 				require.NoError(t, b.word(whole, text))
 				require.NoError(t, b.long(cut, text))

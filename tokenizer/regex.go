@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	maxPattern   = 1 << 14          // bytes of a pattern in the file
-	regexTimeout = 20 * time.Second // for one match; ordinary ones take microseconds
+	maxPattern   = 1 << 14               // bytes of a pattern in the file
+	regexTimeout = 20 * time.Second      // for one match; ordinary ones take microseconds
+	regexPerByte = 20 * time.Microsecond // for all matches of a text, beside the time of one
 )
 
 // newRegex returns a finder for a pattern in Oniguruma's language, as tokenizer.json has them: a scanner
@@ -53,7 +54,11 @@ func (x libraryRegex) matches(text string, found func(i, j int) error) error {
 		}
 		return atByte
 	}
+	deadline := time.Now().Add(regexTimeout + time.Duration(len(text))*regexPerByte)
 	for from, end := 0, -1; from <= len(rs); {
+		if time.Now().After(deadline) {
+			return encodef("regular expression: too slow for a text of %d bytes", len(text))
+		}
 		m, err := x.re.FindRunesMatchStartingAt(rs, from)
 		if err != nil {
 			return encodef("regular expression: %v", err)
