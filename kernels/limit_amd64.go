@@ -9,7 +9,7 @@ package kernels
 //go:noescape
 func peakF32AVX2(n int)
 
-// readAllAVX2 loads n bytes, a positive multiple of 512, and forgets them.
+// readAllAVX2 loads n bytes, a positive multiple of 1024, and forgets them.
 //
 //go:noescape
 func readAllAVX2(p *byte, n int)
@@ -19,7 +19,7 @@ func readAllAVX2(p *byte, n int)
 //go:noescape
 func peakF32AVX512(n int)
 
-// readAllAVX512 loads n bytes, a positive multiple of 512, and forgets them.
+// readAllAVX512 loads n bytes, a positive multiple of 1024, and forgets them.
 //
 //go:noescape
 func readAllAVX512(p *byte, n int)

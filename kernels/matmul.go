@@ -112,8 +112,8 @@ func (e *Engine) block(worker int, p *Product, n0, n1 int) {
 
 // Sizes of a chunk: multiply-adds that take some tens of microseconds, or bytes that do when they come from memory.
 const (
-	chunkMACs  = 2 << 20
-	chunkElems = 96 << 10
+	chunkMACs  = 6 << 20
+	chunkElems = 192 << 10
 )
 
 // BlockRows says how many columns of a product [rowsOfX,k]·[n,k]ᵀ one chunk should take: well under 100 µs of work,

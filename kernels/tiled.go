@@ -9,17 +9,19 @@ import "unsafe"
 //   - few tiles: kernels read the weights straight from the map and widen on the way;
 //   - many: 8 rows × depth weights are widened once into scratch that stays in L1, and all rows of X pass by.
 const (
-	colGroup     = 4   // weight rows that a tile kernel takes at once
-	subCols      = 8   // weight rows that share a pass over X
-	blockCols    = 32  // columns whose accumulators are live at once
-	blockRows    = 96  // the same for rows of X
-	tileMultiple = 6   // chunks of rows are multiples of every full tile height
-	depth        = 512 // range of k of a pass, a multiple of every lane count
-	depthOne     = 8192
-	wStride      = depth + 16 // of widened weights: rows do not fall on the same cache sets
-	xCache       = 192 << 10  // bytes of X that stay in L2 whatever the order of passes
-	farAhead     = 2048       // least distance of prefetches, in bytes
-	never        = 1 << 30
+	colGroup       = 4   // weight rows that a tile kernel takes at once
+	subCols        = 8   // weight rows that share a pass over X
+	blockCols      = 32  // columns whose accumulators are live at once
+	blockRows      = 96  // the same for rows of X
+	tileMultiple   = 6   // chunks of rows are multiples of every full tile height
+	depth          = 512 // range of k of a pass, a multiple of every lane count
+	depthOne       = 8192
+	wStride        = depth + 16 // of widened weights: rows do not fall on the same cache sets
+	xCache         = 192 << 10  // bytes of X that stay in L2 whatever the order of passes
+	farAhead       = 2048       // least distance of prefetches, in bytes
+	nearAhead      = 512        // distance of prefetches along a row
+	never          = 1 << 30
+	sharedPrefetch = 16 // most tiles that share prefetches
 )
 
 // matKernels are the matrix kernels of a level; all nil for generic.
@@ -44,9 +46,11 @@ type tileArgs struct {
 	x, w, acc        unsafe.Pointer
 	prefetch         uintptr // may lie outside of everything
 	xStride, wStride int
-	prefetchStride   int // of the rows to prefetch
-	prefetchStep     int // how far each prefetches for 64 bytes or more of w
-	steps            int // of lanes elements
+	prefetchStride   int     // of the rows to prefetch
+	prefetchStep     int     // how far each prefetches for 64 bytes or more of w; 0 for not at all
+	prefetchTile     int     // how far a tile moves the prefetches on; 0: only the first tile prefetches
+	prefetchEnd      uintptr // where prefetches jump to the next 4 rows
+	steps            int     // of lanes elements
 	groups, tiles    int
 	more             int // 0: start sums at zero, else go on from acc
 }
@@ -141,19 +145,31 @@ func (b *tiledBlock) passDirect(n, c, k, d, span int) {
 	row := b.p.W.rowBytes()
 	a := b.s.args
 	a.w, a.wStride = pointer(b.weights(n, k)), row
-	a.prefetchStride, a.prefetchStep = row, 64
-	if u := b.m.lanes * b.size * 2; u > 64 {
-		a.prefetchStep = u
-	}
-	ahead := colGroup * row
-	if b.nBig+b.nSmall > 1 {
-		ahead = span * b.size // the next range of these rows, at the end the first of the next
+	turn := max(64, 2*b.m.lanes*b.size)
+	if b.nBig+b.nSmall == 1 {
+		b.prefetch(uintptr(a.w)+uintptr(max(colGroup*row, farAhead)), d, turn)
+		if row >= 2*nearAhead {
+			a.prefetch, a.prefetchEnd = uintptr(a.w)+nearAhead, uintptr(a.w)+uintptr(row)
+		}
+	} else {
+		ahead := span * b.size // the next range of these rows, at the end the first of the next
 		if k+d >= b.p.W.Cols/b.m.lanes*b.m.lanes {
 			ahead = subCols*row - k*b.size
 		}
+		b.prefetch(uintptr(a.w)+uintptr(max(ahead, farAhead)), d, turn)
 	}
-	a.prefetch = uintptr(a.w) + uintptr(max(ahead, farAhead))
 	b.tiles(b.f, n, c, k, d, pointer32(b.p.X.Data[b.t0*b.p.X.Stride+k:]), b.p.X.Stride)
+}
+
+// prefetch makes the tiles of a pass fetch d elements of as many rows at p as the pass multiplies: bytes for every turn
+// of the kernel's loop. Few tiles share it evenly, so that memory works all the time; of many the first does it.
+func (b *tiledBlock) prefetch(p uintptr, d, bytes int) {
+	a, tiles := b.s.args, b.nBig+b.nSmall
+	a.prefetch, a.prefetchStride = p, b.p.W.rowBytes()
+	a.prefetchStep, a.prefetchTile, a.prefetchEnd = bytes, 0, ^uintptr(0)
+	if tiles > 1 && tiles <= sharedPrefetch {
+		a.prefetchStep, a.prefetchTile = bytes/tiles, d*b.size/tiles
+	}
 }
 
 // passWidened does the same through a widened copy; rows that the block lacks count as zeros.
@@ -168,9 +184,8 @@ func (b *tiledBlock) passWidened(n, c, k, d int) {
 	}
 	a := b.s.args
 	a.w, a.wStride = pointer32(b.s.w), wStride*4
-	row := b.p.W.rowBytes()
-	a.prefetch, a.prefetchStride = uintptr(pointer(b.weights(n, k)))+uintptr(subCols*row), row
-	a.prefetchStep = 2 * b.m.lanes * b.size
+	next := uintptr(pointer(b.weights(n, k))) + uintptr(subCols*b.p.W.rowBytes())
+	b.prefetch(next, d, 2*b.m.lanes*b.size)
 	b.tiles(f32, n, c, k, d, pointer32(b.p.X.Data[b.t0*b.p.X.Stride+k:]), b.p.X.Stride)
 }
 
@@ -184,7 +199,7 @@ func (b *tiledBlock) passTail(n, c int) {
 	}
 	a := b.s.args
 	a.w, a.wStride = pointer32(b.s.wTail), lanes*4
-	a.prefetch, a.prefetchStride, a.prefetchStep = uintptr(a.w), 0, 0
+	a.prefetchStep = 0
 	b.tiles(f32, n, c, 1, lanes, pointer32(b.s.xTail), lanes)
 }
 
@@ -214,7 +229,10 @@ func (b *tiledBlock) tiles(f format, n, c, k, d int, x unsafe.Pointer, xStride i
 		b.m.tile[f][b.big](a)
 		a.x = unsafe.Add(a.x, b.big*b.nBig*a.xStride)
 		a.acc = unsafe.Add(a.acc, b.big*b.nBig*a.groups*colGroup*b.m.lanes*4)
-		a.prefetch, a.prefetchStride, a.prefetchStep = uintptr(unsafe.Pointer(a)), 0, 0
+		a.prefetch += uintptr(b.nBig * a.prefetchTile)
+		if a.prefetchTile == 0 {
+			a.prefetchStep = 0
+		}
 	}
 	a.tiles = b.nSmall
 	b.m.tile[f][b.small](a)

@@ -22,19 +22,29 @@ var limitRoom = room{"limit", func(f *file, d *decls) {
 	f.p("JNZ loop")
 	f.end()
 
-	d.add(f, "readAll", "(p *byte, n int)", "loads n bytes, a positive multiple of 512, and forgets them.")
+	// Four streams with prefetches: one stream leaves part of the memory idle.
+	d.add(f, "readAll", "(p *byte, n int)", "loads n bytes, a positive multiple of 1024, and forgets them.")
 	f.begin("readAll", fmt.Sprintf("func readAll%s(p *byte, n int)", f.suffix), 0, 16)
 	f.p("MOVQ p+0(FP), SI")
 	f.p("MOVQ n+8(FP), CX")
+	f.p("SHRQ $2, CX // bytes of a stream")
+	f.p("LEAQ (CX)(CX*2), DX")
+	f.p("MOVQ CX, BX")
 	f.p("loop:")
-	for i := range 8 {
-		f.p("PREFETCHT0 %d(SI)", 4096+64*i)
+	for i := range 4 {
+		for j := range 4 {
+			f.p("PREFETCHT0 %s", base(readAhead+64*j, "SI", i, "BX", "DX", ""))
+		}
 	}
-	for i := range 512 / f.bytes() {
-		f.p("VMOVUPS %d(SI), %s", i*f.bytes(), f.v(i%8))
+	for i := range 4 {
+		for j := range 256 / f.bytes() {
+			f.p("VMOVUPS %s, %s", base(j*f.bytes(), "SI", i, "BX", "DX", ""), f.v(j))
+		}
 	}
-	f.p("ADDQ $512, SI")
-	f.p("SUBQ $512, CX")
+	f.p("ADDQ $256, SI")
+	f.p("SUBQ $256, CX")
 	f.p("JNZ loop")
 	f.end()
 }}
+
+const readAhead = 1024

@@ -32,6 +32,8 @@ const (
 	argWStride
 	argPrefetchStride
 	argPrefetchStep
+	argPrefetchTile
+	argPrefetchEnd
 	argSteps
 	argGroups
 	argTiles
@@ -42,7 +44,7 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	name := fmt.Sprintf("tile%s%dx4", w.name, rows)
 	doc := fmt.Sprintf("adds %d rows of X times 4 rows of %s weights into lane accumulators; see tileArgs.", rows, w.name)
 	d.add(f, name, "(a *tileArgs)", doc)
-	f.begin(name, fmt.Sprintf("func %s%s(a *tileArgs)", name, f.suffix), 24, 8)
+	f.begin(name, fmt.Sprintf("func %s%s(a *tileArgs)", name, f.suffix), 40, 8)
 	f.p("MOVQ a+0(FP), AX")
 	f.p("MOVQ %d(AX), SI", argX)
 	f.p("MOVQ %d(AX), R12", argAcc)
@@ -63,6 +65,9 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	f.p("MOVQ %d(AX), CX", argGroups)
 	f.p("MOVQ CX, groups-16(SP)")
 	f.p("MOVQ R11, ahead-24(SP)")
+	f.p("MOVQ R11, first-32(SP)")
+	f.p("MOVQ %d(AX), CX", argPrefetchEnd)
+	f.p("MOVQ CX, end-40(SP)")
 
 	f.p("group:")
 	f.p("CMPQ %d(AX), $0", argMore)
@@ -77,25 +82,38 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	}
 
 	f.p("sum:")
-	unroll := max(2, 64/(f.lanes*w.size))
 	f.p("MOVQ %d(AX), CX", argSteps)
+	f.p("TESTQ R15, R15")
+	f.p("JZ plain")
+	unroll := max(2, 64/(f.lanes*w.size))
 	f.p("SUBQ $%d, CX", unroll)
-	f.p("JLT rest")
-	f.p("PCALIGN $32")
-	f.p("steps:")
+	f.p("JLT few")
+	f.p("ahead:")
 	for c := range 4 {
 		f.p("PREFETCHT0 %s", base(0, "R11", c, "R13", "R14", ""))
 	}
 	f.p("ADDQ R15, R11")
-	for u := range unroll {
-		tileStep(f, w, rows, u)
-	}
-	f.p("ADDQ $%d, SI", unroll*f.bytes())
-	f.p("ADDQ $%d, DI", unroll*f.lanes*w.size)
-	f.p("SUBQ $%d, CX", unroll)
-	f.p("JGE steps")
-	f.p("rest:")
+	f.p("CMPQ R11, end-40(SP)")
+	f.p("JCC wrap")
+	f.p("wrapped:")
+	tileSteps(f, w, rows, unroll)
+	f.p("JGE ahead")
+	f.p("few:")
 	f.p("ADDQ $%d, CX", unroll)
+	f.p("JMP rest")
+
+	f.p("plain:")
+	f.p("SUBQ $%d, CX", plainUnroll)
+	f.p("JLT fewer")
+	f.p("PCALIGN $32")
+	f.p("steps:")
+	tileSteps(f, w, rows, plainUnroll)
+	f.p("JGE steps")
+	f.p("fewer:")
+	f.p("ADDQ $%d, CX", plainUnroll)
+
+	f.p("rest:")
+	f.p("TESTQ CX, CX")
 	f.p("JZ done")
 	f.p("one:")
 	tileStep(f, w, rows, 0)
@@ -120,13 +138,35 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	f.p("JMP group")
 	f.p("next:")
 	f.p("LEAQ %s, SI", base(0, "SI", rows, "DX", "R8", "R9"))
-	f.p("MOVQ AX, R11 // the first tile has prefetched everything; stay on a line that is there")
-	f.p("XORL R13, R13")
-	f.p("XORL R14, R14")
-	f.p("XORL R15, R15")
+	f.p("MOVQ first-32(SP), R11")
+	f.p("MOVQ %d(AX), CX", argPrefetchTile)
+	f.p("ADDQ CX, R11")
+	f.p("TESTQ CX, CX")
+	f.p("CMOVQEQ CX, R15 // the first tile has prefetched everything")
 	f.p("DECQ tiles-8(SP)")
 	f.p("JNZ tile")
 	f.end()
+
+	f.p("wrap:")
+	f.p("ADDQ R14, R11 // from the end of the rows to the start of the next 4")
+	f.p("SHLQ $2, R13")
+	f.p("ADDQ R13, end-40(SP)")
+	f.p("SHRQ $2, R13")
+	f.p("JMP wrapped")
+}
+
+// plainUnroll is how many steps the loop without prefetches takes at once: instructions that are not multiply-adds
+// cost most where another hardware thread shares the core.
+const plainUnroll = 4
+
+// tileSteps takes n steps and leaves the flags of CX -= n.
+func tileSteps(f *file, w weightFormat, rows, n int) {
+	for u := range n {
+		tileStep(f, w, rows, u)
+	}
+	f.p("ADDQ $%d, SI", n*f.bytes())
+	f.p("ADDQ $%d, DI", n*f.lanes*w.size)
+	f.p("SUBQ $%d, CX", n)
 }
 
 // rewind takes a pointer back to the start of the row after steps of size bytes.
