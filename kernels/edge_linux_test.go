@@ -42,6 +42,9 @@ func (e edge) floats(side, n int) []float32 { return as[float32](e.at(side, 4*n)
 
 func TestOpsStayInside(t *testing.T) {
 	eachLevel(t, func(t *testing.T, level string) {
+		if level != "generic" && underTCG() {
+			t.Skip("this emulator reads the lanes that a masked load leaves out")
+		}
 		o := engine(t, level, 1).Ops()
 		var es []edge
 		for range 4 {

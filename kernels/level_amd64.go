@@ -19,7 +19,10 @@ func levels() []level {
 }
 
 // hasF16C asks CPUID, as x/sys/cpu does not know the half-precision conversions (leaf 1, bit 29 of ECX).
-func hasF16C() bool { return cpuid1()>>29&1 == 1 }
+func hasF16C() bool {
+	_, c, _ := cpuid(1)
+	return c>>29&1 == 1
+}
 
-// cpuid1 is ECX of CPUID leaf 1.
-func cpuid1() uint32
+// cpuid is EBX, ECX and EDX of a leaf of CPUID, subleaf 0.
+func cpuid(leaf uint32) (b, c, d uint32)

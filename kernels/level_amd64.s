@@ -2,10 +2,12 @@
 
 #include "textflag.h"
 
-// func cpuid1() uint32
-TEXT ·cpuid1(SB), NOSPLIT, $0-4
-	MOVL $1, AX
+// func cpuid(leaf uint32) (b, c, d uint32)
+TEXT ·cpuid(SB), NOSPLIT, $0-20
+	MOVL leaf+0(FP), AX
 	XORL CX, CX
 	CPUID
-	MOVL CX, ret+0(FP)
+	MOVL BX, b+8(FP)
+	MOVL CX, c+12(FP)
+	MOVL DX, d+16(FP)
 	RET
