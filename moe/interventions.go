@@ -1,0 +1,157 @@
+package moe
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Interventions are clauses of the override language that change how a gate decides and not what it is. They are data,
+// as [Override] is, and apply after all overrides of specs, in the order of [Edit].
+type Interventions []Override
+
+// ParseGate reads the whole language: the keys of [ParseOverride], and
+//
+//	force=L:E,E  drop=L:E,E  promote=L:E,E  demote=L:E,E  bias=L:E:x  temp=0.7  noise=σ,seed  topp=0.6,min=1,max=8
+//	threshold=0.1,min=1,max=8  skip=0.3  random=seed  hash=seed  roundrobin  shared=off
+//
+// L: is one layer in place of those of layers=. Lists add up; of other keys the last holds. A wrong clause is an
+// [ErrGate] with what is allowed.
+func ParseGate(text string) ([]Override, Interventions, error) {
+	var specs []Override
+	var list Interventions
+	var layers []LayerRange
+	for _, clause := range strings.Split(text, ";") {
+		clause = strings.TrimSpace(clause)
+		key, value, _ := strings.Cut(clause, "=")
+		o := Override{Layers: layers, Key: strings.TrimSpace(key), Value: strings.TrimSpace(value)}
+		read, ours := interventionKeys()[o.Key]
+		switch {
+		case o.Key == "layers":
+			var err error
+			if layers, err = parseLayers(o.Value); err != nil {
+				return nil, nil, err
+			}
+		case ours && !(o.Key == "bias" && o.Value == "off"):
+			o.ownLayer()
+			if !read.set(&change{}, o.Value) {
+				return nil, nil, fmt.Errorf("%w: %s: want %s, found %q", ErrGate, o.Key, read.allowed, value)
+			}
+			list = append(list, o)
+		default:
+			more, err := ParseOverride(clause)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%w (or %s)", err, interventionNames)
+			}
+			for _, m := range more {
+				m.Layers = layers
+				specs = append(specs, m)
+			}
+		}
+	}
+	return specs, list, nil
+}
+
+// ownLayer moves the L: of a list of experts to Layers.
+func (o *Override) ownLayer() {
+	want := map[string]int{"force": 1, "drop": 1, "promote": 1, "demote": 1, "bias": 2}[o.Key]
+	if want == 0 || strings.Count(o.Value, ":") != want {
+		return
+	}
+	l, rest, _ := strings.Cut(o.Value, ":")
+	if r, err := parseLayers(l); err == nil {
+		o.Layers, o.Value = r, rest
+	}
+}
+
+func (o *Override) covers(layer int) bool {
+	for _, r := range o.Layers {
+		if r.From <= layer && layer <= r.To {
+			return true
+		}
+	}
+	return len(o.Layers) == 0
+}
+
+// at collects what is to change in a layer.
+func (list Interventions) at(layer int, spec *GateSpec) (change, error) {
+	c := change{}
+	for _, o := range list {
+		if !o.covers(layer) {
+			continue
+		}
+		if k, ok := interventionKeys()[o.Key]; !ok || !k.set(&c, o.Value) {
+			return c, fmt.Errorf("%w: %s: want %s, found %q", ErrGate, o.Key, k.allowed, o.Value)
+		}
+	}
+	for _, b := range c.bias {
+		if b.expert < 0 || b.expert >= spec.Slots() {
+			return c, fmt.Errorf("%w: bias: want an expert from 0 to %d, found %d", ErrGate, spec.Slots()-1, b.expert)
+		}
+		if c.edit.Bias == nil {
+			c.edit.Bias = make([]float32, spec.Slots())
+		}
+		c.edit.Bias[b.expert] += b.add
+	}
+	if c.gate != "" && (c.edit.editsLogits() || c.edit.editsChoice()) {
+		return c, fmt.Errorf("%w: %s: want no edits of logits or choice beside it, found some", ErrGate, c.gate)
+	}
+	return c, c.edit.Check(spec)
+}
+
+// Check says whether the interventions can work; gates has an entry for each layer, nil for a dense one.
+func (list Interventions) Check(gates []*GateSpec) error {
+	for _, o := range list {
+		met := false
+		for i, g := range gates {
+			met = met || g != nil && o.covers(i)
+		}
+		for _, r := range o.Layers {
+			met = met && r.From >= 0 && r.From <= r.To && r.To < len(gates)
+		}
+		if !met {
+			return fmt.Errorf("%w: %s: layers: want mixtures of experts from 0 to %d, found %v", ErrGate, o.Key, len(gates)-1, o.Layers)
+		}
+	}
+	for i, g := range gates {
+		if g == nil {
+			continue
+		}
+		if _, err := list.at(i, g); err != nil {
+			return fmt.Errorf("layer %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// SharedOff says that the shared experts of a layer are left out.
+func (list Interventions) SharedOff(layer int) bool {
+	off := false
+	for _, o := range list {
+		off = off || o.Key == "shared" && o.covers(layer)
+	}
+	return off
+}
+
+// Wrap is the gate of a layer with the interventions; g itself where there are none. Edits need g to be a [Router].
+func (list Interventions) Wrap(layer int, g Gate, spec *GateSpec) (Gate, error) {
+	c, err := list.at(layer, spec)
+	if err != nil {
+		return nil, fmt.Errorf("layer %d: %w", layer, err)
+	}
+	switch c.gate {
+	case "random":
+		return &Random{E: spec.Slots(), K: spec.TopK, Seed: c.seed}, nil
+	case "hash":
+		return &Hash{E: spec.Slots(), K: spec.TopK, Seed: c.seed}, nil
+	case "roundrobin":
+		return RoundRobin{E: spec.Slots(), K: spec.TopK}, nil
+	}
+	if !c.edit.editsLogits() && !c.edit.editsChoice() {
+		return g, nil
+	}
+	r, ok := g.(*Router)
+	if !ok {
+		return nil, fmt.Errorf("%w: layer %d: interventions want a router, found %T", ErrGate, layer, g)
+	}
+	return c.edit.Apply(r, spec)
+}
