@@ -94,7 +94,7 @@ func (g *GateEntropy) Add(r *Routing) {
 	}
 	for t := range r.Tokens() {
 		row := r.Logits.Row(t)
-		g.Sum += entropyOf(row[:min(r.E, len(row))])
+		g.Sum += Entropy(row[:min(r.E, len(row))])
 		g.Tokens++
 	}
 }
@@ -102,8 +102,8 @@ func (g *GateEntropy) Add(r *Routing) {
 // Mean is the mean over tokens.
 func (g *GateEntropy) Mean() float64 { return ratio(g.Sum, float64(g.Tokens)) }
 
-// entropyOf is ln Z − Σ e^d·d / Z with d = l − max, Z = Σ e^d.
-func entropyOf(l []float32) float64 {
+// Entropy is that of softmax(l) in nats, summed in f64: ln Z − Σ e^d·d / Z with d = l − max, Z = Σ e^d.
+func Entropy(l []float32) float64 {
 	top := math.Inf(-1)
 	for _, v := range l {
 		top = max(top, float64(v))

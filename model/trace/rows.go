@@ -88,22 +88,12 @@ func (w *writer) entropies(n int) []float32 {
 	return out
 }
 
-// entropy is -Σ p·ln p of p = softmax(logits).
+// entropy is moe.Entropy, NaN for a gate without logits.
 func entropy(logits []float32) float32 {
 	if len(logits) == 0 {
 		return float32(math.NaN())
 	}
-	top := math.Inf(-1)
-	for _, v := range logits {
-		top = max(top, float64(v))
-	}
-	sum, weighted := 0.0, 0.0
-	for _, v := range logits {
-		d := float64(v) - top
-		sum += math.Exp(d)
-		weighted += d * math.Exp(d)
-	}
-	return float32(math.Log(sum) - weighted/sum)
+	return float32(moe.Entropy(logits))
 }
 
 // logProbs are log softmax(logits[t])[next[t]], NaN where no token follows.
