@@ -27,6 +27,7 @@ var allowed = map[string]string{
 	"model":                "tensor kernels moe loader tokenizer tokenizer/chat",
 	"model/builtin":        "",
 	"model/trace":          "tensor moe loader model",
+	"serve/engine":         "tensor moe tokenizer model",
 	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace",
 }
 

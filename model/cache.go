@@ -25,16 +25,20 @@ func newLayout(layers []LayerWeights) layout {
 	return l
 }
 
-// pages hands out and takes back pages; freed ones are used again. Safe for concurrent use.
+// pages hands out and takes back pages; freed ones are used again. A page may be held more than once: whoever writes
+// into it must hold it alone. Safe for concurrent use.
 type pages struct {
-	mu   sync.Mutex
-	size int
-	free []page
+	mu    sync.Mutex
+	size  int
+	used  int // pages that are held, each counted once
+	free  []page
+	extra map[*float32]int // how many more hold a page than one; absent: none
 }
 
 func (p *pages) get() page {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.used++
 	if n := len(p.free); n > 0 {
 		last := p.free[n-1]
 		p.free = p.free[:n-1]
@@ -46,7 +50,54 @@ func (p *pages) get() page {
 func (p *pages) put(list []page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.free = append(p.free, list...)
+	for _, pg := range list {
+		if len(pg) > 0 && p.extra[&pg[0]] > 0 {
+			p.drop(pg)
+			continue
+		}
+		p.used--
+		p.free = append(p.free, pg)
+	}
+}
+
+// drop takes one holder off a shared page.
+func (p *pages) drop(pg page) {
+	key := &pg[0]
+	if p.extra[key]--; p.extra[key] == 0 {
+		delete(p.extra, key)
+	}
+}
+
+// share adds a holder to each page.
+func (p *pages) share(list []page) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.extra == nil {
+		p.extra = map[*float32]int{}
+	}
+	for _, pg := range list {
+		if len(pg) > 0 {
+			p.extra[&pg[0]]++
+		}
+	}
+}
+
+// shared says whether others hold the page too.
+func (p *pages) shared(pg page) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(pg) > 0 && p.extra[&pg[0]] > 0
+}
+
+// own gives a page with the same content that is held once, in exchange for one that may be shared.
+func (p *pages) own(pg page) page {
+	if !p.shared(pg) {
+		return pg
+	}
+	fresh := p.get()
+	copy(fresh, pg)
+	p.put([]page{pg})
+	return fresh
 }
 
 // Sequence is the state of one text inside a model: its tokens so far and what the mixers keep of them. It belongs to one
@@ -84,8 +135,11 @@ func (s *Sequence) Truncate(n int) {
 // Free gives all memory back; the sequence is empty afterwards and may be used again.
 func (s *Sequence) Free() { s.Truncate(0) }
 
-// reserve makes pages for n positions.
+// reserve makes pages for n positions; those that will be written are the sequence's alone.
 func (s *Sequence) reserve(n int) {
+	for i := s.Len() / pageTokens; i < len(s.pages) && i*pageTokens < n; i++ {
+		s.pages[i] = s.pool.own(s.pages[i])
+	}
 	for len(s.pages)*pageTokens < n {
 		s.pages = append(s.pages, s.pool.get())
 	}

@@ -26,6 +26,7 @@ type Chat struct {
 	s     *Session
 	t     *chat.Template
 	plain bool
+	stops []string // beside the caller's
 	turns []chat.Message
 }
 
@@ -34,17 +35,11 @@ func (m *Model) NewChat() (*Chat, error) {
 	if _, err := m.Tokenizer(); err != nil {
 		return nil, err
 	}
-	c := &Chat{t: m.text.chat}
-	if m.text.chatErr != nil && !errors.Is(m.text.chatErr, chat.ErrNoTemplate) {
-		return nil, m.text.chatErr
+	t, stops, plain, err := m.ChatTemplate()
+	if err != nil {
+		return nil, err
 	}
-	if c.t == nil {
-		c.plain = true
-		var err error
-		if c.t, err = chat.Parse(plainTemplate, nil); err != nil {
-			return nil, err
-		}
-	}
+	c := &Chat{t: t, plain: plain, stops: stops}
 	c.s = m.NewSession()
 	return c, nil
 }
@@ -142,8 +137,24 @@ func (c *Chat) prepare(o *GenerateOptions) ([]int32, error) {
 		return nil, fmt.Errorf("chat template: %w", err)
 	}
 	if c.plain {
-		o.Stop = append(slices.Clone(o.Stop), plainStops()...)
+		o.Stop = append(slices.Clone(o.Stop), c.stops...)
 		return c.s.m.encode(prompt, false)
 	}
 	return c.s.m.encode(prompt, true)
 }
+
+// ChatTemplate is the model's chat template, and whether it is the plain one, under which turns are written as "User: …",
+// "Assistant: …" with a blank line between; stops are the texts that end an answer then.
+func (m *Model) ChatTemplate() (t *chat.Template, stops []string, plain bool, err error) {
+	if m.text.chatErr != nil && !errors.Is(m.text.chatErr, chat.ErrNoTemplate) {
+		return nil, nil, false, m.text.chatErr
+	}
+	if m.text.chat != nil {
+		return m.text.chat, nil, false, nil
+	}
+	t, err = chat.Parse(plainTemplate, nil)
+	return t, plainStops(), true, err
+}
+
+// EncodeText turns text into ids as it stands, with no special tokens added: what a rendered chat template needs.
+func (m *Model) EncodeText(text string) ([]int32, error) { return m.encode(text, true) }

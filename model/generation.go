@@ -46,7 +46,7 @@ func (g *generation) token() (Token, Finish) {
 		return g.rest(), FinishStop
 	}
 	g.n++
-	g.sampler.Accept(id)
+	g.sampler.Generated(id)
 	t := Token{ID: id, LogProb: LogProb(logits, id)}
 	if g.stream != nil {
 		t.Text = g.stops.add(g.stream.Next(id))

@@ -42,7 +42,7 @@ func (m *Model) replan(ctx context.Context, s *Sequence, n int) error {
 		return nil
 	}
 	held := slices.Clone(s.tokens)
-	s.tokens, s.stale = s.tokens[:0], true
+	s.tokens, s.stale = s.tokens[:0], true // every page is written again, so that shared ones are left to the others
 	defer func() { s.tokens = append(s.tokens[:0], held...) }()
 	for chunk := range slices.Chunk(held, 512) {
 		if err := m.forward(ctx, Batch{{Seq: s, Tokens: chunk}}, nil); err != nil {

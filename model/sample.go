@@ -12,7 +12,8 @@ import (
 // Steps in order, as the reference's logits processors apply them: repeat penalty on the ids met so far, division by
 // the temperature, then the candidates are cut to the TopK most likely, to the smallest set whose probability reaches
 // TopP, and to those at least MinP times as likely as the first; one is drawn. Arithmetic is f64 in a fixed order, so
-// the same seed draws the same tokens wherever the logits are the same.
+// the same seed draws the same tokens wherever the logits are the same. Behind the repeat penalty the logit of id i becomes
+// logit + Bias[i] − count·FrequencyPenalty − [count > 0]·PresencePenalty, count being how often i has been generated.
 type Sampling struct {
 	Temperature   float64 // 0: greedy
 	TopK          int     // 0: all
@@ -20,6 +21,9 @@ type Sampling struct {
 	MinP          float64 // 0: all
 	RepeatPenalty float64 // 0 or 1: none; a positive logit is divided by it, a negative one multiplied
 	Seed          uint64
+
+	FrequencyPenalty, PresencePenalty float64           // 0: none; see above
+	Bias                              map[int32]float64 // added to logits; nil: none
 }
 
 // Check refuses values that make no sense, naming the option.
@@ -38,9 +42,20 @@ func (s Sampling) Check() error {
 		return bad("min-p", "0 to 1", s.MinP)
 	case !(s.RepeatPenalty >= 0) || math.IsInf(s.RepeatPenalty, 0):
 		return bad("repeat-penalty", "0 (none) or more", s.RepeatPenalty)
+	case !finite(s.FrequencyPenalty):
+		return bad("frequency-penalty", "a finite number", s.FrequencyPenalty)
+	case !finite(s.PresencePenalty):
+		return bad("presence-penalty", "a finite number", s.PresencePenalty)
+	}
+	for id, b := range s.Bias {
+		if !finite(b) {
+			return bad(fmt.Sprintf("bias of token %d", id), "a finite number", b)
+		}
 	}
 	return nil
 }
+
+func finite(f float64) bool { return f-f == 0 }
 
 // Sampler draws tokens; it belongs to one sequence. It keeps its scratch, so a draw allocates nothing after the first.
 type Sampler struct {
@@ -48,6 +63,10 @@ type Sampler struct {
 	rng   *rand.Rand
 	cands []candidate
 	seen  []bool // by id: met so far, for the repeat penalty
+
+	counts  map[int32]int // of generated ids, where they matter
+	allowed []uint64      // see Allow
+	adjusts bool          // bias or penalties by count are set
 }
 
 type candidate struct {
@@ -57,7 +76,21 @@ type candidate struct {
 
 // NewSampler makes a sampler; the options must have passed Check.
 func NewSampler(o Sampling) *Sampler {
-	return &Sampler{opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15))}
+	s := &Sampler{opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15)), counts: map[int32]int{}}
+	s.adjusts = len(o.Bias) > 0 || o.FrequencyPenalty != 0 || o.PresencePenalty != 0
+	return s
+}
+
+// Allow restricts the following draws to the ids whose bit is set (bit i%64 of word i/64), at least one of them below V; nil
+// allows all again. The slice is read at each draw and must not change in between.
+func (s *Sampler) Allow(bits []uint64) { s.allowed = bits }
+
+// Generated tells the sampler of an id that was drawn: Accept, and a count for the penalties.
+func (s *Sampler) Generated(id int32) {
+	s.Accept(id)
+	if s.adjusts {
+		s.counts[id]++
+	}
 }
 
 // Accept tells the sampler of ids that stand in the text, for the repeat penalty.
@@ -83,13 +116,30 @@ func (s *Sampler) Sample(logits []float32) int32 {
 	return s.draw()
 }
 
+// logit is what an id's logit becomes; -Inf where it is not allowed.
 func (s *Sampler) logit(id int, l float32) float64 {
+	if s.allowed != nil && (id/64 >= len(s.allowed) || s.allowed[id/64]>>(id%64)&1 == 0) {
+		return math.Inf(-1)
+	}
 	v := float64(l)
 	if id < len(s.seen) && s.seen[id] {
 		if v > 0 {
-			return v / s.opts.RepeatPenalty
+			v /= s.opts.RepeatPenalty
+		} else {
+			v *= s.opts.RepeatPenalty
 		}
-		return v * s.opts.RepeatPenalty
+	}
+	if s.adjusts {
+		v += s.adjust(int32(id))
+	}
+	return v
+}
+
+// adjust is what bias and penalties add.
+func (s *Sampler) adjust(id int32) float64 {
+	v := s.opts.Bias[id]
+	if n := s.counts[id]; n > 0 {
+		v -= float64(n)*s.opts.FrequencyPenalty + s.opts.PresencePenalty
 	}
 	return v
 }

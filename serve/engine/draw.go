@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/seed2fbf7788/switchyard/model"
+)
+
+// drawn is what came of one draw.
+type drawn struct {
+	list   []Token
+	finish model.Finish
+	drew   bool
+}
+
+// draw chooses a job's next token from its logits and says whether the text ends.
+func (j *Job) draw() drawn {
+	logits := j.logits.Row(0)
+	if j.Constraint != nil {
+		j.sampler.Allow(j.Constraint.Mask(j.limit-j.generated(), j.ends))
+	}
+	id := j.sampler.Sample(logits)
+	if slices.Contains(j.ends, id) {
+		return drawn{list: j.text.flush(), finish: model.FinishStop}
+	}
+	j.sampler.Generated(id)
+	j.tokens = append(j.tokens, id)
+	t := Token{ID: id, Time: time.Now()}
+	if j.LogProbs {
+		t.LogProb, t.Top = logProbs(logits, id, j.Top)
+	}
+	list := j.text.add(t)
+	if j.Constraint != nil {
+		j.Constraint.Accept(id)
+	}
+	switch {
+	case j.text.hit:
+		return drawn{list, model.FinishStop, true}
+	case j.Constraint != nil && j.Constraint.Done():
+		return j.last(list, model.FinishStop)
+	case j.generated() >= j.limit:
+		return j.last(list, model.FinishLength)
+	}
+	return drawn{list: list, drew: true}
+}
+
+// last ends a text behind the tokens of list.
+func (j *Job) last(list []Token, f model.Finish) drawn {
+	list = append(list, j.text.flush()...)
+	if j.text.hit {
+		f = model.FinishStop
+	}
+	return drawn{list, f, true}
+}
+
+// logProbs is the log-probability of id and the top most likely tokens, ties to the lower id, before any sampling
+// option; sums in f64.
+func logProbs(logits []float32, id int32, top int) (float32, []Alternative) {
+	most := float64(slices.Max(logits))
+	sum := 0.0
+	for _, l := range logits {
+		sum += math.Exp(float64(l) - most)
+	}
+	norm := most + math.Log(sum)
+	var best []Alternative // by falling logit
+	for i, l := range logits {
+		if len(best) == top && (top == 0 || l <= best[top-1].LogProb) {
+			continue
+		}
+		at := len(best)
+		for at > 0 && best[at-1].LogProb < l {
+			at--
+		}
+		best = slices.Insert(best, at, Alternative{int32(i), l})
+		best = best[:min(len(best), top)]
+	}
+	for i := range best {
+		best[i].LogProb = float32(float64(best[i].LogProb) - norm)
+	}
+	return float32(float64(logits[id]) - norm), best
+}
