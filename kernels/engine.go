@@ -9,6 +9,11 @@ import (
 type Options struct {
 	Level   string // a name of [Levels]; "" is the best
 	Threads int    // workers including the caller; 0 is all of GOMAXPROCS
+
+	// BF16 rounds activations to bfloat16 (ties to even) before a product with BF16 weights; sums stay f32. Where the
+	// CPU has a bf16 dot product it is used, in the order of its definition; else the result is that of a Product whose X
+	// was rounded. Products marked Exact, and those with other weights, are as without the option. See [BF16Pays].
+	BF16 bool
 }
 
 // Engine is a level and the workers that run it. It is not safe for concurrent use: one caller at a time, who also
@@ -19,6 +24,7 @@ type Engine struct {
 	pool    pool
 	scratch []scratch // one per worker
 	mm      matMulJob
+	bf16    bool
 }
 
 // New starts an engine. The error names the levels that are available.
@@ -33,7 +39,7 @@ func New(o Options) (*Engine, error) {
 	if o.Threads == 0 {
 		o.Threads = min(runtime.GOMAXPROCS(0), maxThreads)
 	}
-	e := &Engine{level: l, ops: Ops{p: l.prims}, scratch: make([]scratch, o.Threads)}
+	e := &Engine{level: l, ops: Ops{p: l.prims}, scratch: make([]scratch, o.Threads), bf16: o.BF16}
 	for i := range e.scratch {
 		e.scratch[i] = newScratch(&e.level)
 	}

@@ -12,6 +12,7 @@ type Product struct {
 	Dst, X tensor.Mat
 	W      Matrix
 	Bias   []float32
+	Exact  bool // X is never rounded, whatever the engine's option BF16 says
 }
 
 func (p *Product) check(op string) {
@@ -103,6 +104,14 @@ func (e *Engine) Block(worker int, p Product, n0, n1 int) {
 }
 
 func (e *Engine) block(worker int, p *Product, n0, n1 int) {
+	if e.bf16 && !p.Exact && p.W.DType == tensor.BF16 {
+		e.blockBF16(worker, p, n0, n1)
+		return
+	}
+	e.blockExact(worker, p, n0, n1)
+}
+
+func (e *Engine) blockExact(worker int, p *Product, n0, n1 int) {
 	if e.level.mat.reduce == nil {
 		blockGeneric(&e.scratch[worker], p, n0, n1)
 		return

@@ -15,6 +15,8 @@ type scratch struct {
 	narrow   []float32 // [blockRows][colGroup] outputs of an incomplete group
 	noBias   []float32 // [blockCols] -0, which changes no sum
 	gate, up []float32 // [gatedRows][gatedCols] the two products of GatedBlock
+	half     []uint16  // X rounded to bfloat16; grows to the longest row
+	rounded  []float32 // [bf16Rows][K] the same widened again
 	args     *tileArgs
 	reduce   *reduceArgs
 }

@@ -24,6 +24,7 @@ type Options struct {
 	Gate    string // overrides of the gates, such as "layers=4-8;topk=4;norm=off"; see moe.ParseOverride
 	Context int    // tokens that a sequence may hold; 0: what the model was made for
 	Chunk   int    // tokens of a prompt that are computed at once; 0: 512
+	Compute string // "" or "f32"; "bf16" rounds activations before products with bf16 weights, all but the router's
 }
 
 // Model is an open checkpoint, ready to run. It is safe for concurrent use: steps of several sessions take turns.
@@ -106,7 +107,7 @@ func (m *Model) start() error {
 			return err
 		}
 	}
-	eng, err := kernels.New(kernels.Options{Level: level, Threads: m.opts.Threads})
+	eng, err := kernels.New(kernels.Options{Level: level, Threads: m.opts.Threads, BF16: m.opts.Compute == ComputeBF16})
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,16 @@ func (m *Model) start() error {
 	return nil
 }
 
+// The arithmetics of Options.Compute.
+const (
+	ComputeF32  = "f32"
+	ComputeBF16 = "bf16"
+)
+
 func (o *Options) check() error {
+	if o.Compute != "" && o.Compute != ComputeF32 && o.Compute != ComputeBF16 {
+		return fmt.Errorf("%w: Compute: want %s or %s, found %q", ErrOption, ComputeF32, ComputeBF16, o.Compute)
+	}
 	for _, f := range []struct {
 		name  string
 		value int

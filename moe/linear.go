@@ -30,7 +30,7 @@ func (l *Linear) Score(dst tensor.Mat, c Call) error {
 	if l.Input != nil {
 		x = l.normalise(x, c.Engine)
 	}
-	l.prod[0] = kernels.Product{Dst: dst, X: x, W: l.W, Bias: l.Bias}
+	l.prod[0] = kernels.Product{Dst: dst, X: x, W: l.W, Bias: l.Bias, Exact: true}
 	c.Engine.MatMul(l.prod[:]...)
 	round(dst.Data, l.Round)
 	return nil

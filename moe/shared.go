@@ -38,7 +38,7 @@ func (h *Shared) unit(x tensor.Mat, s *State) *kernels.Product {
 	if h.Gate.Rows == 0 {
 		return nil
 	}
-	s.prod[0] = kernels.Product{Dst: s.sigma.mat(x.Rows, h.Gate.Rows), X: x, W: h.Gate, Bias: h.GateBias}
+	s.prod[0] = kernels.Product{Dst: s.sigma.mat(x.Rows, h.Gate.Rows), X: x, W: h.Gate, Bias: h.GateBias, Exact: true}
 	return &s.prod[0]
 }
 

@@ -56,7 +56,7 @@ func (f *modelFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.dir, "m", "", "`folder` of a Hugging Face checkpoint (default: the built-in model "+builtin.Name+")")
 	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;norm=off\"")
 	fs.StringVar(&f.quant, "quant", "none", "weights: none")
-	fs.StringVar(&f.compute, "compute", "f32", "arithmetic: f32")
+	fs.StringVar(&f.compute, "compute", model.ComputeF32, "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16)")
 	fs.StringVar(&f.level, "level", "", "instruction-set `level` (default: SWITCHYARD_LEVEL, else the best)")
 	fs.IntVar(&f.threads, "threads", 0, "`number` of threads (default: all cores)")
 }
@@ -66,13 +66,13 @@ func (f *modelFlags) open(s stdio, chunk int) (*model.Model, error) {
 	if f.quant != "none" {
 		return nil, fmt.Errorf("%w: --quant: want none, found %q", errUsage, f.quant)
 	}
-	if f.compute != "f32" {
-		return nil, fmt.Errorf("%w: --compute: want f32, found %q", errUsage, f.compute)
+	if f.compute != model.ComputeF32 && f.compute != model.ComputeBF16 {
+		return nil, fmt.Errorf("%w: --compute: want f32 or bf16, found %q", errUsage, f.compute)
 	}
 	if f.threads < 0 {
 		return nil, fmt.Errorf("%w: --threads: want 0 or more, found %d", errUsage, f.threads)
 	}
-	o := model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk}
+	o := model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk, Compute: f.compute}
 	defer spinner(s, "opening "+f.name())()
 	if f.dir == "" {
 		return model.OpenFS(builtin.FS(), o)

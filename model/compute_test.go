@@ -1,0 +1,40 @@
+package model_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2fbf7788/switchyard/model"
+	"github.com/seed2fbf7788/switchyard/model/builtin"
+	"github.com/seed2fbf7788/switchyard/tensor"
+)
+
+// With Compute bf16 the logits move, by no more than the rounding of activations explains, and the bits depend on
+// neither threads nor chunks.
+func TestComputeBF16(t *testing.T) {
+	ids := []int32{11, 300, 27, 5, 901, 44, 8, 8, 120, 77, 3, 512, 64}
+	logits := func(o model.Options) tensor.Mat {
+		m, err := model.OpenFS(builtin.FS(), o)
+		require.NoError(t, err)
+		defer m.Close()
+		out := tensor.NewMat(len(ids), m.Spec().Vocab)
+		require.NoError(t, m.Prefill(context.Background(), m.NewSequence(), ids, out, nil))
+		return out
+	}
+	for _, level := range levels() {
+		exact := logits(model.Options{Level: level, Threads: 1})
+		first := logits(model.Options{Level: level, Threads: 1, Compute: model.ComputeBF16})
+		nmse := tensor.Compare(first.Data, exact.Data).NMSE
+		require.Positive(t, nmse, "the option does something")
+		require.Less(t, nmse, 1e-3)
+		for _, chunk := range []int{1, 3} {
+			got := logits(model.Options{Level: level, Threads: chunk + 1, Chunk: chunk, Compute: model.ComputeBF16})
+			require.Equal(t, first.Data, got.Data, "%s, chunk %d", level, chunk)
+		}
+	}
+	_, err := model.OpenFS(builtin.FS(), model.Options{Compute: "fp8"})
+	require.ErrorIs(t, err, model.ErrOption)
+	require.ErrorContains(t, err, `want f32 or bf16, found "fp8"`)
+}
