@@ -8,10 +8,13 @@ import (
 
 // Span is one sequence's share of a batch: tokens that follow what the sequence holds. Out says which logits are
 // wanted: no rows (none), one row (of the last token), or a row for each token; it belongs to the caller, [rows, V].
+// Gate, which may be nil, is the gate that these tokens follow; a text keeps its bits only where all its spans have the
+// same.
 type Span struct {
 	Seq    *Sequence
 	Tokens []int32
 	Out    tensor.Mat
+	Gate   *GateOverride
 }
 
 // Batch is any number of spans, each of another sequence: prefill, decode and many users at once are the same call.
@@ -29,6 +32,9 @@ func (m *Model) check(b Batch) error {
 		}
 		if sp.Seq == nil || sp.Seq.pool != &m.pool {
 			return fmt.Errorf("%w: span %d: want a sequence that this model made", ErrOption, i)
+		}
+		if err := m.checkGate(i, sp.Gate); err != nil {
+			return err
 		}
 		if len(sp.Tokens) == 0 {
 			return fmt.Errorf("%w: span %d has no tokens", ErrPrompt, i)

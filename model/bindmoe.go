@@ -13,7 +13,8 @@ func (b *binder) router(s *Spec, i int, l *LayerWeights, names ...string) {
 	mix := s.Layers[i].MoE
 	var t *tensor.Tensor
 	b.First(&t, names, mix.Gate.Slots(), s.Hidden)
-	gate, err := moe.NewGate(mix.Gate, moe.RouterWeights{W: b.asMatrix(names[0], t)})
+	l.Router = moe.RouterWeights{W: b.asMatrix(names[0], t)}
+	gate, err := moe.NewGate(mix.Gate, l.Router)
 	if err != nil {
 		b.faults = append(b.faults, fmt.Errorf("layer %d: %w", i, err))
 		return

@@ -24,7 +24,7 @@ func (m *Model) Step(ctx context.Context, b Batch, watch moe.Observer) error {
 		return ErrClosed
 	}
 	for i := range b {
-		if err := m.replan(ctx, b[i].Seq, len(b[i].Tokens)); err != nil {
+		if err := m.replan(ctx, b[i].Seq, len(b[i].Tokens), b[i].Gate); err != nil {
 			return err
 		}
 	}
@@ -121,8 +121,8 @@ func (m *Model) feedForward(st *state, i int) error {
 		w.Dense.Forward(st.eng, st.branch, st.normed, &st.moe)
 		return nil
 	}
-	call := moe.Call{Layer: i, X: st.normed, IDs: st.ids, Pos: st.pos, Engine: st.eng}
-	return w.MoE.Forward(st.eng, st.branch, st.normed, call, &st.moe, st.watch)
+	call := moe.Call{Layer: i, X: st.normed, IDs: st.ids, Pos: st.pos, Past: st.past, Engine: st.eng}
+	return w.MoE.ForwardParts(st.eng, st.branch, st.normed, call, &st.moe, st.watch, st.parts(m, i))
 }
 
 // head writes the wanted logits: Head · norm(x) + bias, divided by the model's divisor.

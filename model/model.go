@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Level   string // instruction-set level of the kernels; "" takes SWITCHYARD_LEVEL, else the best that the CPU has
 	Threads int    // 0: all cores
-	Gate    string // overrides of the gates, such as "layers=4-8;topk=4;norm=off"; see moe.ParseOverride
+	Gate    string // overrides of the gates, such as "layers=4-8;topk=4;drop=3,5"; see moe.ParseGate
 	Context int    // tokens that a sequence may hold; 0: what the model was made for
 	Chunk   int    // tokens of a prompt that are computed at once; 0: 512
 	Compute string // "" or "f32"; "bf16" rounds activations before products with bf16 weights, all but the router's
@@ -35,6 +35,11 @@ type Model struct {
 	claims  []loader.Claim
 	weights Weights
 	text    text
+
+	program moe.Program     // Options.Gate
+	routers []*moe.RouterOf // the checkpoint's gates; nil where a layer is dense
+	gates   []*moe.Variant  // those in force
+	whole   bool            // they decide about tokens together
 
 	pool pages
 
@@ -86,7 +91,7 @@ func (m *Model) load() error {
 	if err := m.opts.check(); err != nil {
 		return err
 	}
-	if err := m.override(); err != nil {
+	if m.program, err = moe.ParseProgram(m.opts.Gate); err != nil {
 		return err
 	}
 	m.weights.Layers = make([]LayerWeights, len(spec.Layers))
@@ -96,6 +101,9 @@ func (m *Model) load() error {
 		return err
 	}
 	m.claims = b.Claims()
+	if err := m.override(); err != nil {
+		return err
+	}
 	return m.start()
 }
 
@@ -136,21 +144,6 @@ func (o *Options) check() error {
 		}
 	}
 	return nil
-}
-
-// override applies Options.Gate to the gates of the Spec, before the gates are built.
-func (m *Model) override() error {
-	list, err := moe.ParseOverride(m.opts.Gate)
-	if err != nil {
-		return err
-	}
-	gates := make([]*moe.GateSpec, len(m.spec.Layers))
-	for i := range m.spec.Layers {
-		if mix := m.spec.Layers[i].MoE; mix != nil {
-			gates[i] = &mix.Gate
-		}
-	}
-	return moe.ApplyOverrides(list, gates)
 }
 
 // Close frees the mapping and stops the workers. It waits for a running step; calls after it return ErrClosed.
@@ -205,6 +198,12 @@ func (m *Model) Logits(ctx context.Context, ids []int32) (tensor.Mat, error) {
 // Prefill appends ids to a sequence, Options.Chunk tokens at a time. out receives the logits of the last token (one
 // row) or of all (a row each); no rows: none. On an error, a part of ids may have been appended.
 func (m *Model) Prefill(ctx context.Context, seq *Sequence, ids []int32, out tensor.Mat, watch moe.Observer) error {
+	return m.PrefillSpan(ctx, Span{Seq: seq, Tokens: ids, Out: out}, watch)
+}
+
+// PrefillSpan is Prefill of a span, with its gate. Gates that decide about tokens together see all of it at once.
+func (m *Model) PrefillSpan(ctx context.Context, all Span, watch moe.Observer) error {
+	seq, ids, out := all.Seq, all.Tokens, all.Out
 	if len(ids) == 0 {
 		return fmt.Errorf("%w: it has no tokens", ErrPrompt)
 	}
@@ -213,9 +212,12 @@ func (m *Model) Prefill(ctx context.Context, seq *Sequence, ids []int32, out ten
 	}
 	seq.Announce(seq.Len() + len(ids))
 	chunk := or(m.opts.Chunk, 512)
+	if m.WholeText(all.Gate) {
+		chunk = len(ids)
+	}
 	for a := 0; a < len(ids); a += chunk {
 		b := min(a+chunk, len(ids))
-		sp := Span{Seq: seq, Tokens: ids[a:b]}
+		sp := Span{Seq: seq, Tokens: ids[a:b], Gate: all.Gate}
 		switch {
 		case out.Rows == len(ids):
 			sp.Out = out.Slice(a, b)

@@ -31,8 +31,9 @@ func (m *Model) ropeTable(plan, n int) *ropeTable {
 }
 
 // replan settles which variant of the rotary embedding a sequence uses once n tokens have been added. Where it has
-// outgrown its variant, everything that the cache holds is computed again under the new one.
-func (m *Model) replan(ctx context.Context, s *Sequence, n int) error {
+// outgrown its variant, everything that the cache holds is computed again under the new one, with the gate of the tokens
+// that come.
+func (m *Model) replan(ctx context.Context, s *Sequence, n int, gate *GateOverride) error {
 	plan := m.spec.Rope.plan(s.plan, max(s.Len()+n, s.goal))
 	if plan == s.plan && !s.stale {
 		return nil
@@ -44,8 +45,12 @@ func (m *Model) replan(ctx context.Context, s *Sequence, n int) error {
 	held := slices.Clone(s.tokens)
 	s.tokens, s.stale = s.tokens[:0], true // every page is written again, so that shared ones are left to the others
 	defer func() { s.tokens = append(s.tokens[:0], held...) }()
-	for chunk := range slices.Chunk(held, 512) {
-		if err := m.forward(ctx, Batch{{Seq: s, Tokens: chunk}}, nil); err != nil {
+	size := 512
+	if m.WholeText(gate) {
+		size = len(held)
+	}
+	for chunk := range slices.Chunk(held, size) {
+		if err := m.forward(ctx, Batch{{Seq: s, Tokens: chunk, Gate: gate}}, nil); err != nil {
 			return err
 		}
 		s.tokens = append(s.tokens, chunk...)

@@ -10,6 +10,9 @@ func (s *Session) Reuse(ids []int32) []int32 {
 	for n < len(held) && n < len(ids)-1 && held[n] == ids[n] {
 		n++
 	}
+	if s.mixed {
+		n, s.mixed = 0, false
+	}
 	if s.seq.plan != s.m.spec.Rope.plan(0, len(ids)) {
 		n = 0 // another variant of the rotary embedding than the text would have alone
 	}

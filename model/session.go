@@ -53,6 +53,8 @@ type Session struct {
 	seq    *Sequence
 	logits tensor.Mat // [1,V] behind the last token
 	watch  moe.Observer
+	gate   *GateOverride
+	mixed  bool // the sequence holds tokens that followed other gates
 	stats  Stats
 	batch  [1]Span
 	next   [1]int32
@@ -76,6 +78,12 @@ func (s *Session) Stats() Stats { return s.stats }
 
 // Observe lets an observer see the routing of every later step; nil sees none, at no cost.
 func (s *Session) Observe(o moe.Observer) { s.watch = o }
+
+// UseGate makes every later step follow an override; nil is the model's own gates.
+func (s *Session) UseGate(g *GateOverride) {
+	s.mixed = s.mixed || s.seq.Len() > 0 && g.String() != s.gate.String()
+	s.gate = g
+}
 
 // Generate continues prompt, appended to what the session holds. The loop ends after the first error; cancelling ctx
 // ends it within one token, also while the prompt is read. The session stays usable.
@@ -139,7 +147,7 @@ func (s *Session) begin(ctx context.Context, ids []int32, o GenerateOptions) (*g
 	start := time.Now()
 	ids = append(s.pending, ids...)
 	held := s.seq.Len()
-	if err := s.m.Prefill(ctx, s.seq, ids, s.logits, s.watch); err != nil {
+	if err := s.m.PrefillSpan(ctx, Span{Seq: s.seq, Tokens: ids, Out: s.logits, Gate: s.gate}, s.watch); err != nil {
 		s.seq.Truncate(held) // chunks that were read before the error
 		return nil, err
 	}
@@ -154,6 +162,6 @@ func (s *Session) step(ctx context.Context, id int32) error {
 		return err
 	}
 	s.next[0] = id
-	s.batch[0] = Span{Seq: s.seq, Tokens: s.next[:], Out: s.logits}
+	s.batch[0] = Span{Seq: s.seq, Tokens: s.next[:], Out: s.logits, Gate: s.gate}
 	return s.m.Step(ctx, s.batch[:], s.watch)
 }

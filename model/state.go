@@ -18,6 +18,7 @@ type state struct {
 	ids  []int32     // [T]
 	pos  []int32     // [T] position in its sequence
 	seqs []*Sequence // [T]
+	past [][]int32   // [T] ids that its sequence held before
 	cos  [][]float32 // [T] of Dim/2
 	sin  [][]float32
 
@@ -33,13 +34,18 @@ type state struct {
 	moe    moe.State
 	bufs   map[*tensor.Mat][]float32
 	watch  moe.Observer
-	prod   [3]kernels.Product
+
+	runs     []gateRun // tokens by the gate that they follow
+	partList []moe.Part
+
+	prod [3]kernels.Product
 }
 
 // begin sizes everything for a batch.
 func (st *state) begin(m *Model, b Batch) {
 	st.ids, st.pos, st.seqs = st.ids[:0], st.pos[:0], st.seqs[:0]
 	st.cos, st.sin = st.cos[:0], st.sin[:0]
+	st.past, st.runs = st.past[:0], st.runs[:0]
 	for i := range b {
 		st.add(m, &b[i])
 	}
@@ -54,11 +60,13 @@ func (st *state) add(m *Model, sp *Span) {
 	start := sp.Seq.Len()
 	sp.Seq.reserve(start + len(sp.Tokens))
 	table := m.ropeTable(sp.Seq.plan, start+len(sp.Tokens))
+	st.follow(m, len(st.ids), len(st.ids)+len(sp.Tokens), sp.Gate)
 	for i, id := range sp.Tokens {
 		cos, sin := table.at(start + i)
 		st.ids = append(st.ids, id)
 		st.pos = append(st.pos, int32(start+i))
 		st.seqs = append(st.seqs, sp.Seq)
+		st.past = append(st.past, sp.Seq.tokens)
 		st.cos, st.sin = append(st.cos, cos), append(st.sin, sin)
 	}
 }

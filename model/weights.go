@@ -22,6 +22,8 @@ type LayerWeights struct {
 	Mixer    Mixer
 	Dense    *moe.MLP   // nil in a mixture layer
 	MoE      *moe.Block // nil in a dense layer
+
+	Router moe.RouterWeights // of the mixture's gate, as the checkpoint has them
 }
 
 // Norm is the weight [H] of a normalisation, and its bias for LayerNorm.

@@ -33,10 +33,19 @@ type Block struct {
 //
 // A call of one token takes two parallel regions behind the gate, a larger one three or four.
 func (b *Block) Forward(e *kernels.Engine, dst, x tensor.Mat, c Call, s *State, watch Observer) error {
-	if err := b.Gate.Route(&s.Routing, c); err != nil {
+	return b.ForwardParts(e, dst, x, c, s, watch, nil)
+}
+
+// ForwardParts is Forward where parts of the call have gates of their own; they cover the call in order, none is as
+// Forward. The experts work on all parts at once, and a part's bits are those of a call of that part alone.
+func (b *Block) ForwardParts(e *kernels.Engine, dst, x tensor.Mat, c Call, s *State, watch Observer, list []Part) error {
+	if err := s.parts.set(list, x.Rows); err != nil {
 		return err
 	}
-	if err := b.check(x, c, &s.Routing); err != nil {
+	if err := b.route(c, s); err != nil {
+		return err
+	}
+	if err := b.check(x, c, s); err != nil {
 		return err
 	}
 	if watch != nil {
@@ -44,7 +53,7 @@ func (b *Block) Forward(e *kernels.Engine, dst, x tensor.Mat, c Call, s *State, 
 	}
 	b.Experts.units(e, x, b.Spec.ApplyInput, s)
 	var gate *kernels.Product
-	if b.Shared != nil {
+	if b.Shared != nil && s.parts.shared {
 		gate = b.Shared.unit(x, s)
 	}
 	s.up.run(e, s.units, gate)
@@ -58,11 +67,12 @@ func (b *Block) Forward(e *kernels.Engine, dst, x tensor.Mat, c Call, s *State, 
 	return nil
 }
 
-func (b *Block) check(x tensor.Mat, c Call, r *Routing) error {
+func (b *Block) check(x tensor.Mat, c Call, s *State) error {
+	r := &s.Routing
 	if err := r.check(x.Rows, b.Spec.Slots(), c.Layer); err != nil {
 		return err
 	}
-	if b.Shared != nil && b.Shared.Routed && len(r.Shared) != x.Rows {
+	if b.Shared != nil && b.Shared.Routed && s.parts.shared && len(r.Shared) != x.Rows {
 		return fmt.Errorf("%w: layer %d: the shared expert wants %d weights from the gate, found %d", ErrGate, c.Layer, x.Rows, len(r.Shared))
 	}
 	return nil

@@ -43,10 +43,11 @@ func (j *combineJob) token(t, a, b int) {
 			ops.Axpy(dst, r.Weight[i], j.x.Row(t)[a:b])
 		}
 	}
-	if f := j.b.Spec.SumScale; f != 0 && f != 1 {
-		ops.Scale(dst, f)
+	scale, shared := j.b.around(j.s, t)
+	if scale != 0 && scale != 1 {
+		ops.Scale(dst, scale)
 	}
-	if j.b.Shared != nil {
-		j.b.Shared.add(ops, dst, j.s, t, a, b)
+	if shared != nil {
+		shared.add(ops, dst, j.s, t, a, b)
 	}
 }

@@ -127,3 +127,13 @@ func compact(r *Routing) {
 	}
 	r.Expert, r.Weight = r.Expert[:n], r.Weight[:n]
 }
+
+func (s *edited) maxK() int {
+	if s.inner == nil {
+		return s.top.Spec.TopK
+	}
+	return maxK(s.inner)
+}
+
+// CrossToken implements CrossToken as the inner selector does.
+func (s *edited) CrossToken() bool { return crosses(s.inner) }

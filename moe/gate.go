@@ -26,6 +26,7 @@ type Call struct {
 	X      tensor.Mat // [T,H] the block's input, read-only
 	IDs    []int32    // [T] token ids; may be nil
 	Pos    []int32    // [T] positions; may be nil
+	Past   [][]int32  // [T] ids that the token's sequence held before this call; may be nil
 	Engine *kernels.Engine
 }
 
@@ -53,4 +54,23 @@ func (g *Router) Route(dst *Routing, c Call) error {
 		return err
 	}
 	return g.Selector.Select(dst, dst.Logits, c)
+}
+
+func (g *Router) maxK() int { return maxK(g.Selector) }
+
+// CrossToken implements CrossToken as the selector does.
+func (g *Router) CrossToken() bool { return crosses(g.Selector) }
+
+// crosses says that a gate or selector decides about tokens together.
+func crosses(x any) bool {
+	c, ok := x.(CrossToken)
+	return ok && c.CrossToken()
+}
+
+// maxK is the most experts that a token gets of a gate or selector, 0 where it is the spec's K.
+func maxK(x any) int {
+	if m, ok := x.(interface{ maxK() int }); ok {
+		return m.maxK()
+	}
+	return 0
 }

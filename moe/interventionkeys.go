@@ -8,10 +8,21 @@ import (
 
 // change is what interventions do to one layer.
 type change struct {
-	edit Edit
-	bias []expertBias
-	gate string // random, hash, roundrobin: in place of the gate
-	seed uint64
+	edit   Edit
+	bias   []expertBias
+	gate   string // random, hash, roundrobin, replay: in place of the gate
+	second string // another of them, which contradicts the first
+	seed   uint64
+	path   string // of a recording
+}
+
+// be notes the gate that is to take the layer's place.
+func (c *change) be(gate string) {
+	if c.gate != "" && c.gate != gate {
+		c.second = gate
+		return
+	}
+	c.gate = gate
 }
 
 type expertBias struct {
@@ -24,7 +35,7 @@ type interventionKey struct {
 	set     func(c *change, v string) bool
 }
 
-const interventionNames = "bias, demote, drop, force, hash, noise, promote, random, roundrobin, shared, skip, temp, threshold, topp"
+const interventionNames = "bias, demote, drop, file, force, hash, noise, promote, random, replay, roundrobin, shared, skip, temp, threshold, topp"
 
 func interventionKeys() map[string]interventionKey {
 	list := func(at func(*Edit) *[]int32) interventionKey {
@@ -49,10 +60,16 @@ func interventionKeys() map[string]interventionKey {
 			c.edit.Threshold = new(float32)
 			return readBounded(c, c.edit.Threshold, v)
 		}},
-		"random":     {"a seed from 0", func(c *change, v string) bool { c.gate = "random"; return readSeed(&c.seed, v) }},
-		"hash":       {"nothing or a seed from 0", func(c *change, v string) bool { c.gate = "hash"; return v == "" || readSeed(&c.seed, v) }},
-		"roundrobin": {"nothing", func(c *change, v string) bool { c.gate = "roundrobin"; return v == "" }},
-		"shared":     {"off", func(_ *change, v string) bool { return v == "off" }},
+		"random":     {"a seed from 0", func(c *change, v string) bool { c.be("random"); return readSeed(&c.seed, v) }},
+		"hash":       {"nothing or a seed from 0", func(c *change, v string) bool { c.be("hash"); return v == "" || readSeed(&c.seed, v) }},
+		"roundrobin": {"nothing", func(c *change, v string) bool { c.be("roundrobin"); return v == "" }},
+		"replay": {"a trace file, or FILE,any for one of other weights", func(c *change, v string) bool {
+			c.be("replay")
+			c.path = v
+			return v != "" && v != ",any"
+		}},
+		"file":   {"an overlay of router weights", func(_ *change, v string) bool { return v != "" }},
+		"shared": {"off", func(_ *change, v string) bool { return v == "off" }},
 	}
 }
 

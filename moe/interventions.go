@@ -12,10 +12,11 @@ type Interventions []Override
 // ParseGate reads the whole language: the keys of [ParseOverride], and
 //
 //	force=L:E,E  drop=L:E,E  promote=L:E,E  demote=L:E,E  bias=L:E:x  temp=0.7  noise=σ,seed  topp=0.6,min=1,max=8
-//	threshold=0.1,min=1,max=8  skip=0.3  random=seed  hash=seed  roundrobin  shared=off
+//	threshold=0.1,min=1,max=8  skip=0.3  random=seed  hash=seed  roundrobin  replay=F  file=F  shared=off
 //
-// L: is one layer in place of those of layers=. Lists add up; of other keys the last holds. A wrong clause is an
-// [ErrGate] with what is allowed.
+// L: is one layer in place of those of layers=. Lists add up; of other keys the last holds; two gates in one layer
+// (random, hash, roundrobin, replay) contradict each other. replay=F,any takes a trace of other weights too. A wrong
+// clause is an [ErrGate] with what is allowed. [Program] says in which order all of it works.
 func ParseGate(text string) ([]Override, Interventions, error) {
 	var specs []Override
 	var list Interventions
@@ -92,10 +93,22 @@ func (list Interventions) at(layer int, spec *GateSpec) (change, error) {
 		}
 		c.edit.Bias[b.expert] += b.add
 	}
-	if c.gate != "" && (c.edit.editsLogits() || c.edit.editsChoice()) {
-		return c, fmt.Errorf("%w: %s: want no edits of logits or choice beside it, found some", ErrGate, c.gate)
+	if err := c.alone(); err != nil {
+		return c, err
 	}
 	return c, c.edit.Check(spec)
+}
+
+// alone refuses a second gate, and edits of a gate that has no logits.
+func (c *change) alone() error {
+	if c.second != "" {
+		return fmt.Errorf("%w: want one gate in place of the layer's own, found %s and %s", ErrGate, c.gate, c.second)
+	}
+	blind := c.gate == "random" || c.gate == "hash" || c.gate == "roundrobin" || c.gate == "replay"
+	if blind && (c.edit.editsLogits() || c.edit.editsChoice()) {
+		return fmt.Errorf("%w: %s: want no edits of logits or choice beside it, found some", ErrGate, c.gate)
+	}
+	return nil
 }
 
 // Check says whether the interventions can work; gates has an entry for each layer, nil for a dense one.
@@ -133,18 +146,16 @@ func (list Interventions) SharedOff(layer int) bool {
 }
 
 // Wrap is the gate of a layer with the interventions; g itself where there are none. Edits need g to be a [Router].
-func (list Interventions) Wrap(layer int, g Gate, spec *GateSpec) (Gate, error) {
+// files holds the recordings that replay clauses name.
+func (list Interventions) Wrap(layer int, g Gate, spec *GateSpec, files Files) (Gate, error) {
 	c, err := list.at(layer, spec)
 	if err != nil {
 		return nil, fmt.Errorf("layer %d: %w", layer, err)
 	}
-	switch c.gate {
-	case "random":
-		return &Random{E: spec.Slots(), K: spec.TopK, Seed: c.seed}, nil
-	case "hash":
-		return &Hash{E: spec.Slots(), K: spec.TopK, Seed: c.seed}, nil
-	case "roundrobin":
-		return RoundRobin{E: spec.Slots(), K: spec.TopK}, nil
+	if c.gate != "" {
+		if g, err = c.instead(g, spec, files); err != nil {
+			return nil, fmt.Errorf("layer %d: %w", layer, err)
+		}
 	}
 	if !c.edit.editsLogits() && !c.edit.editsChoice() {
 		return g, nil
@@ -154,4 +165,38 @@ func (list Interventions) Wrap(layer int, g Gate, spec *GateSpec) (Gate, error) 
 		return nil, fmt.Errorf("%w: layer %d: interventions want a router, found %T", ErrGate, layer, g)
 	}
 	return c.edit.Apply(r, spec)
+}
+
+// instead is the gate that takes the place of g.
+func (c *change) instead(g Gate, spec *GateSpec, files Files) (Gate, error) {
+	switch c.gate {
+	case "random":
+		return &Random{E: spec.Slots(), K: spec.TopK, Seed: c.seed}, nil
+	case "hash":
+		return &Hash{E: spec.Slots(), K: spec.TopK, Seed: c.seed}, nil
+	case "roundrobin":
+		return RoundRobin{E: spec.Slots(), K: spec.TopK}, nil
+	case "replay":
+		rec := files.Recordings[c.path]
+		switch {
+		case rec == nil:
+			return nil, fmt.Errorf("%w: replay: %s was not read", ErrGate, c.path)
+		case spec.SharedSlots > 0:
+			return nil, fmt.Errorf("%w: replay: want a gate without shared slots, found %d", ErrGate, spec.SharedSlots)
+		}
+		return &Follow{From: rec, E: spec.Slots()}, nil
+	}
+	return g, nil
+}
+
+// Seed is the seed of noise, random and hash clauses, the last one given; 0 where there is none.
+func (list Interventions) Seed() uint64 {
+	seed := uint64(0)
+	for _, o := range list {
+		var c change
+		if k := interventionKeys()[o.Key]; (o.Key == "noise" || o.Key == "random" || o.Key == "hash") && k.set(&c, o.Value) {
+			seed = max(c.seed, c.edit.Seed)
+		}
+	}
+	return seed
 }

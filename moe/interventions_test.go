@@ -38,7 +38,7 @@ func TestInterventions(t *testing.T) {
 	for layer, want := range map[int][]int32{1: {2, 3}, 4: {7, 0}, 5: {0, 1}} {
 		gate, err := moe.NewGate(spec(8, 2), moe.RouterWeights{W: moetest.Identity(8)})
 		require.NoError(t, err)
-		wrapped, err := list.Wrap(layer, gate, g[layer])
+		wrapped, err := list.Wrap(layer, gate, g[layer], moe.Files{})
 		require.NoError(t, err)
 		var r moe.Routing
 		require.NoError(t, wrapped.Route(&r, c))

@@ -66,6 +66,5 @@ func (g recorded) Route(dst *Routing, c Call) error {
 
 // CrossToken implements CrossToken as the wrapped gate does.
 func (g recorded) CrossToken() bool {
-	x, ok := g.gate.(CrossToken)
-	return ok && x.CrossToken()
+	return crosses(g.gate)
 }

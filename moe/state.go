@@ -9,6 +9,7 @@ import (
 // zero value works. After a call Routing is that of the last layer.
 type State struct {
 	Routing Routing
+	parts   parts
 	plan    Plan
 	units   []unit
 

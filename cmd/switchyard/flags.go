@@ -54,7 +54,7 @@ type modelFlags struct {
 
 func (f *modelFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.dir, "m", "", "`folder` of a Hugging Face checkpoint (default: the built-in model "+builtin.Name+")")
-	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;norm=off\"")
+	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;drop=1,5;temp=0.7\" (go doc ./moe Program)")
 	fs.StringVar(&f.quant, "quant", "none", "weights: none")
 	fs.StringVar(&f.compute, "compute", model.ComputeF32, "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16)")
 	fs.StringVar(&f.level, "level", "", "instruction-set `level` (default: SWITCHYARD_LEVEL, else the best)")

@@ -26,6 +26,7 @@ type inspection struct {
 type layerGate struct {
 	Layer int          `json:"layer"`
 	Gate  moe.GateSpec `json:"gate"`
+	Edits string       `json:"edits,omitempty"` // interventions in force
 }
 
 func inspectCommand(_ context.Context, s stdio, args []string) error {
@@ -56,7 +57,7 @@ func inspectCommand(_ context.Context, s stdio, args []string) error {
 func inspect(m *model.Model, name string) inspection {
 	in := inspection{Model: name, Level: m.Level(), Threads: m.Threads(), Spec: m.Spec(), Tensors: m.Claims(), Gates: []layerGate{}}
 	for _, i := range m.Spec().MoELayers() {
-		in.Gates = append(in.Gates, layerGate{i, m.Spec().Layers[i].MoE.Gate})
+		in.Gates = append(in.Gates, layerGate{i, m.Spec().Layers[i].MoE.Gate, m.Gates(nil)[i].Edits})
 	}
 	for _, t := range in.Tensors {
 		in.Bytes += int64(t.Bytes)
@@ -98,9 +99,13 @@ func (in *inspection) print(out io.Writer, tensors bool) error {
 func (in *inspection) layers(out io.Writer) {
 	fmt.Fprintln(out)
 	s := in.Spec
+	edits := map[int]string{}
+	for _, g := range in.Gates {
+		edits[g.Layer] = note(g.Edits != "", "  edits      "+g.Edits+"\n")
+	}
 	for a := 0; a < len(s.Layers); {
-		line, b := layerLine(&s.Layers[a]), a+1
-		for b < len(s.Layers) && layerLine(&s.Layers[b]) == line {
+		line, b := layerLine(&s.Layers[a])+edits[a], a+1
+		for b < len(s.Layers) && layerLine(&s.Layers[b])+edits[b] == line {
 			b++
 		}
 		name := fmt.Sprintf("layer %d", a)

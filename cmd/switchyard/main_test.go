@@ -106,6 +106,9 @@ func TestInspect(t *testing.T) {
 	require.Equal(t, 0, o.code, o.err)
 	assert.Contains(t, o.out, "layers 0-5")
 	assert.Contains(t, o.out, "topk=4;score=softmax;norm=on")
+	o = sw("", "inspect", "--gate", "layers=2;drop=1,5;temp=0.7")
+	assert.Contains(t, o.out, "layer 2\n")
+	assert.Contains(t, o.out, "edits      drop=1,5;temp=0.7\n")
 	o = sw("", "inspect", "-m", golden, "--json", "--gate", "layers=1;topk=3;norm=off")
 	require.Equal(t, 0, o.code, o.err)
 	var in inspection
