@@ -24,6 +24,16 @@ func geluTanhAVX2(dst, x []float32)
 //go:noescape
 func geluTanhMulAVX2(dst, gate, up []float32)
 
+// geluAVX2 is dst = x/2·(1+erf(x/√2)).
+//
+//go:noescape
+func geluAVX2(dst, x []float32)
+
+// geluMulAVX2 is dst = up·x/2·(1+erf(x/√2)) of gate.
+//
+//go:noescape
+func geluMulAVX2(dst, gate, up []float32)
+
 // reluAVX2 is dst = max(x, 0).
 //
 //go:noescape
@@ -63,6 +73,16 @@ func geluTanhAVX512(dst, x []float32)
 //
 //go:noescape
 func geluTanhMulAVX512(dst, gate, up []float32)
+
+// geluAVX512 is dst = x/2·(1+erf(x/√2)).
+//
+//go:noescape
+func geluAVX512(dst, x []float32)
+
+// geluMulAVX512 is dst = up·x/2·(1+erf(x/√2)) of gate.
+//
+//go:noescape
+func geluMulAVX512(dst, gate, up []float32)
 
 // reluAVX512 is dst = max(x, 0).
 //

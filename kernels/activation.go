@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Activation names an elementwise function between the gate and up products of a feed-forward layer.
 type Activation uint8
@@ -67,10 +64,6 @@ func reluGeneric(x float32) float32 {
 }
 
 func relu2Generic(x float32) float32 { r := reluGeneric(x); return float32(r * r) }
-
-func geluGeneric(x float32) float32 {
-	return float32(0.5 * float64(x) * (1 + math.Erf(float64(x)*(1/math.Sqrt2))))
-}
 
 var (
 	actGeneric = [numActivations]func(dst, x []float32){

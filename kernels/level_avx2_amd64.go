@@ -3,7 +3,7 @@
 package kernels
 
 func levelAVX2() level {
-	p := primsGeneric() // erf has no kernel of its own
+	p := primsGeneric()
 	p.sum, p.sumSq, p.dot, p.max, p.expSum = sumAVX2, sumSqAVX2, dotAVX2, maxAVX2, expSumAVX2
 	p.scale, p.add, p.mulScale, p.rope = scaleAVX2, addAVX2, mulScaleAVX2, ropeAVX2
 	p.axpy = func(dst []float32, a float32, x []float32) { axpyAVX2(dst, x, a) }
@@ -13,8 +13,9 @@ func levelAVX2() level {
 			addAVX2(dst, b)
 		}
 	}
-	p.act[SiLU], p.act[GELUTanh], p.act[ReLU], p.act[ReLU2] = siluAVX2, geluTanhAVX2, reluAVX2, relu2AVX2
-	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[ReLU], p.actMul[ReLU2] = siluMulAVX2, geluTanhMulAVX2, reluMulAVX2, relu2MulAVX2
+	p.act[SiLU], p.act[GELUTanh], p.act[GELU], p.act[ReLU], p.act[ReLU2] = siluAVX2, geluTanhAVX2, geluAVX2, reluAVX2, relu2AVX2
+	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[GELU] = siluMulAVX2, geluTanhMulAVX2, geluMulAVX2
+	p.actMul[ReLU], p.actMul[ReLU2] = reluMulAVX2, relu2MulAVX2
 	p.attnScores, p.attnMix = attnScoresAVX2, attnMixAVX2
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX2, widenF16SliceAVX2
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX2, narrowF16SliceAVX2

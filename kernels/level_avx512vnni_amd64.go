@@ -3,7 +3,7 @@
 package kernels
 
 func levelAVX512VNNI() level {
-	p := primsGeneric() // erf has no kernel of its own
+	p := primsGeneric()
 	p.sum, p.sumSq, p.dot, p.max, p.expSum = sumAVX512, sumSqAVX512, dotAVX512, maxAVX512, expSumAVX512
 	p.scale, p.add, p.mulScale, p.rope = scaleAVX512, addAVX512, mulScaleAVX512, ropeAVX512
 	p.axpy = func(dst []float32, a float32, x []float32) { axpyAVX512(dst, x, a) }
@@ -13,8 +13,9 @@ func levelAVX512VNNI() level {
 			addAVX512(dst, b)
 		}
 	}
-	p.act[SiLU], p.act[GELUTanh], p.act[ReLU], p.act[ReLU2] = siluAVX512, geluTanhAVX512, reluAVX512, relu2AVX512
-	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[ReLU], p.actMul[ReLU2] = siluMulAVX512, geluTanhMulAVX512, reluMulAVX512, relu2MulAVX512
+	p.act[SiLU], p.act[GELUTanh], p.act[GELU], p.act[ReLU], p.act[ReLU2] = siluAVX512, geluTanhAVX512, geluAVX512, reluAVX512, relu2AVX512
+	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[GELU] = siluMulAVX512, geluTanhMulAVX512, geluMulAVX512
+	p.actMul[ReLU], p.actMul[ReLU2] = reluMulAVX512, relu2MulAVX512
 	p.attnScores, p.attnMix = attnScoresAVX512, attnMixAVX512
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX512, widenF16SliceAVX512
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX512, narrowF16SliceAVX512

@@ -1,6 +1,9 @@
 package loader
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Ints is the list of integers at key, nil where absent. On a fault it returns nil.
 func (f *Fields) Ints(key string) []int { return listOf(f, key, "a list of integers", intOf) }
@@ -49,4 +52,18 @@ func listOf[T any](f *Fields, key, want string, of func(json.RawMessage) (T, boo
 		return nil
 	}
 	return list
+}
+
+// Objects is the list of objects at key, nil where absent; they share the sticky faults. On a fault it returns nil.
+func (f *Fields) Objects(key string) []*Fields {
+	at := -1
+	return listOf(f, key, "a list of objects", func(raw json.RawMessage) (*Fields, bool) {
+		at++
+		o, err := ParseFields(f.file, raw)
+		if err != nil {
+			return nil, false
+		}
+		o.path, o.faults = fmt.Sprintf("%s%s[%d].", f.path, key, at), f.faults
+		return o, true
+	})
 }

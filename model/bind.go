@@ -41,6 +41,11 @@ func (b *binder) asMatrix(name string, t *tensor.Tensor) kernels.Matrix {
 func (b *binder) vector(name string, n int) []float32 {
 	var t *tensor.Tensor
 	b.Need(&t, name, n)
+	return b.widened(name, t)
+}
+
+// widened is a tensor's values in f32; nil for no tensor.
+func (b *binder) widened(name string, t *tensor.Tensor) []float32 {
 	if t == nil {
 		return nil
 	}

@@ -79,14 +79,17 @@ func (b *base) layers(each func(i int, l *Layer)) *Spec {
 func (b *base) dense() *Dense { return &Dense{Width: b.inner, Act: b.act} }
 
 // readAct reads hidden_act; an activation that kernels lack is a fault by name.
-func readAct(c *loader.Fields) kernels.Activation {
-	name := c.StringOr("hidden_act", "silu")
+func readAct(c *loader.Fields) kernels.Activation { return readActAt(c, "hidden_act", "silu") }
+
+// readActAt reads an activation at a key of a family's own.
+func readActAt(c *loader.Fields, key, def string) kernels.Activation {
+	name := c.StringOr(key, def)
 	act, ok := map[string]kernels.Activation{
 		"silu": kernels.SiLU, "swish": kernels.SiLU, "gelu": kernels.GELU, "gelu_pytorch_tanh": kernels.GELUTanh,
 		"gelu_new": kernels.GELUTanh, "relu": kernels.ReLU, "relu2": kernels.ReLU2,
 	}[name]
 	if !ok {
-		bad(c, "hidden_act", "silu, gelu, gelu_pytorch_tanh, relu or relu2", name)
+		bad(c, key, "silu, gelu, gelu_pytorch_tanh, relu or relu2", name)
 	}
 	return act
 }

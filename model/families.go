@@ -45,6 +45,9 @@ func readSpec(c *loader.Checkpoint) (*Spec, family, error) {
 	}
 	fam, ok := families()[name]
 	if !ok {
+		if _, encoder := encoderFamilies()[name]; encoder {
+			return nil, family{}, fmt.Errorf("config.json: %w %q for text generation: it is an encoder (embed, classify)", ErrFamily, name)
+		}
 		return nil, family{}, fmt.Errorf("config.json: %w %q, want one of %s", ErrFamily, name, strings.Join(Families(), ", "))
 	}
 	s := fam.spec(f)

@@ -107,15 +107,20 @@ func (m *Model) load() error {
 	return m.start()
 }
 
-func (m *Model) start() error {
-	level := m.opts.Level
+// engine starts the kernels that the options ask for.
+func (o *Options) engine() (*kernels.Engine, error) {
+	level := o.Level
 	if level == "" {
 		var err error
 		if level, err = kernels.LevelFromEnv(); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	eng, err := kernels.New(kernels.Options{Level: level, Threads: m.opts.Threads, BF16: m.opts.Compute == ComputeBF16})
+	return kernels.New(kernels.Options{Level: level, Threads: o.Threads, BF16: o.Compute == ComputeBF16})
+}
+
+func (m *Model) start() error {
+	eng, err := m.opts.engine()
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ type combineJob struct {
 	b      *Block
 	s      *State
 	dst, x tensor.Mat
-	alone  bool // leave the shared expert out
 }
 
 // combineTile is how many tokens a chunk combines.
@@ -48,7 +47,7 @@ func (j *combineJob) token(t, a, b int) {
 	if scale != 0 && scale != 1 {
 		ops.Scale(dst, scale)
 	}
-	if shared != nil && !j.alone {
+	if shared != nil {
 		shared.add(ops, dst, j.s, t, a, b)
 	}
 }

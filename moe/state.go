@@ -10,7 +10,6 @@ import (
 type State struct {
 	Routing Routing
 	parts   parts
-	stage   stage
 	plan    Plan
 	units   []unit
 

@@ -14,6 +14,7 @@ type EncodeOptions struct {
 	NoOffsets bool // leave Encoding.Offsets nil, which is faster
 	Truncate  bool // obey "truncation" of the file
 	Pad       bool // obey "padding" of the file
+	MaxTokens int  // cut the text on its right so that there are at most so many tokens, special ones included; 0: no limit
 }
 
 // Encoding is an encoded text. It belongs to the caller.
@@ -152,12 +153,12 @@ func (r *run) word(p piece) error {
 // finish truncates, adds special tokens and pads.
 func (t *Tokenizer) finish(p part, opts EncodeOptions) (Encoding, error) {
 	var err error
-	if opts.Truncate && t.truncation != nil {
+	for _, limit := range t.limits(opts) {
 		room := 0
 		if t.post != nil && !opts.NoSpecial {
 			room = t.post.added()
 		}
-		if p, err = t.truncation.apply(p, room); err != nil {
+		if p, err = limit.apply(p, room); err != nil {
 			return Encoding{}, err
 		}
 	}
@@ -173,6 +174,18 @@ func (t *Tokenizer) finish(p part, opts EncodeOptions) (Encoding, error) {
 		t.padding.apply(&e, t.padding.length(len(e.IDs)))
 	}
 	return e, nil
+}
+
+// limits are the truncations of one call: the file's, the caller's.
+func (t *Tokenizer) limits(opts EncodeOptions) []*truncation {
+	var list []*truncation
+	if opts.Truncate && t.truncation != nil {
+		list = append(list, t.truncation)
+	}
+	if opts.MaxTokens > 0 {
+		list = append(list, &truncation{max: opts.MaxTokens, strategy: "LongestFirst"})
+	}
+	return list
 }
 
 // EncodeBatch encodes texts in parallel; the order is kept, and of several errors that of the first text is

@@ -61,18 +61,26 @@ func (f *modelFlags) add(fs *flag.FlagSet) {
 	fs.IntVar(&f.threads, "threads", 0, "`number` of threads (default: all cores)")
 }
 
-// open opens the model that the flags name, with a sign of life where it takes over a second.
-func (f *modelFlags) open(s stdio, chunk int) (*model.Model, error) {
+// options are the flags as options of the library.
+func (f *modelFlags) options(chunk int) (model.Options, error) {
 	if f.quant != "none" {
-		return nil, fmt.Errorf("%w: --quant: want none, found %q", errUsage, f.quant)
+		return model.Options{}, fmt.Errorf("%w: --quant: want none, found %q", errUsage, f.quant)
 	}
 	if f.compute != model.ComputeF32 && f.compute != model.ComputeBF16 {
-		return nil, fmt.Errorf("%w: --compute: want f32 or bf16, found %q", errUsage, f.compute)
+		return model.Options{}, fmt.Errorf("%w: --compute: want f32 or bf16, found %q", errUsage, f.compute)
 	}
 	if f.threads < 0 {
-		return nil, fmt.Errorf("%w: --threads: want 0 or more, found %d", errUsage, f.threads)
+		return model.Options{}, fmt.Errorf("%w: --threads: want 0 or more, found %d", errUsage, f.threads)
 	}
-	o := model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk, Compute: f.compute}
+	return model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk, Compute: f.compute}, nil
+}
+
+// open opens the model that the flags name, with a sign of life where it takes over a second.
+func (f *modelFlags) open(s stdio, chunk int) (*model.Model, error) {
+	o, err := f.options(chunk)
+	if err != nil {
+		return nil, err
+	}
 	defer spinner(s, "opening "+f.name())()
 	if f.dir == "" {
 		return model.OpenFS(builtin.FS(), o)

@@ -42,6 +42,9 @@ func inspectCommand(_ context.Context, s stdio, args []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%w: want no arguments, found %q", errUsage, rest[0])
 	}
+	if f.isEncoder() {
+		return inspectEncoder(s, &f, *asJSON)
+	}
 	m, err := f.open(s, 0)
 	if err != nil {
 		return err

@@ -52,6 +52,9 @@ func logitsCommand(ctx context.Context, s stdio, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.isEncoder() {
+		return encoderLogits(ctx, s, &f, ids)
+	}
 	m, err := f.open(s, f.chunk)
 	if err != nil {
 		return err

@@ -33,6 +33,8 @@ func commands() []command {
 		{"chat", "[-m DIR]", "talk with a model, turn by turn", chatCommand},
 		{"logits", "-m DIR --ids 1,2,3 -o F.safetensors", "one forward pass: logits and routing to a file", logitsCommand},
 		{"trace", "[-m DIR] -f TEXT -o F.safetensors", "which experts worked on every token, to a file", traceCommand},
+		{"embed", "-m DIR [TEXT | --jsonl]", "an encoder's embedding of a text", embedCommand},
+		{"classify", "-m DIR [TEXT | --jsonl]", "what an encoder's classification head says of a text", classifyCommand},
 		{"inspect", "[-m DIR]", "the resolved configuration, the gate of every layer, the tensors", inspectCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
 		{"version", "", "version, Go release, platform, levels of this CPU", versionCommand},
