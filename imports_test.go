@@ -28,7 +28,9 @@ var allowed = map[string]string{
 	"model/builtin":        "",
 	"model/trace":          "tensor moe loader model",
 	"serve/engine":         "tensor moe tokenizer model",
-	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace",
+	"model/random":         "tensor loader model",
+	"bench":                "tensor kernels moe model model/random",
+	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace model/random bench",
 }
 
 func TestImportsRunOneWay(t *testing.T) {

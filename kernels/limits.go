@@ -24,12 +24,7 @@ func PeakF32(e *Engine) float64 {
 // GB/s (10⁹ bytes), best of several passes. The buffer should be much larger than the caches; it is allocated and
 // written for the measurement.
 func ReadBandwidth(e *Engine, bytes int) float64 {
-	chunks := max(bytes/readChunk, 1)
-	j := &readJob{e: e, buf: make([]byte, chunks*readChunk)}
-	for i := 0; i < len(j.buf); i += 64 { // its own pages, not the shared page of zeros
-		j.buf[i] = 1
-	}
-	return best(e, j, chunks, 5, float64(len(j.buf)))
+	return NewReadBuffer(bytes).Bandwidth(e)
 }
 
 // best is the highest rate of several runs, in units of 10⁹ per second.

@@ -89,7 +89,7 @@ func (f *File) Tensor(name string) (*tensor.Tensor, bool) {
 	if !ok {
 		return nil, false
 	}
-	d := f.data[f.start+e.begin : f.start+e.end : f.start+e.end]
+	d := f.bytes(e)
 	if askew(d, e.dtype.Size()) {
 		d = f.aligned(name, e, d)
 	}
@@ -118,7 +118,7 @@ func (f *File) aligned(name string, e *entry, d []byte) []byte {
 // mapped says whether the tensor's bytes are the file's own.
 func (f *File) mapped(name string) bool {
 	e := f.entries[name]
-	return !askew(f.data[f.start+e.begin:f.start+e.end], e.dtype.Size())
+	return e.own == nil && !askew(f.bytes(e), e.dtype.Size())
 }
 
 // Close gives the mapping back: every tensor of the file is dead. A second Close does nothing.

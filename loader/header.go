@@ -22,6 +22,7 @@ type entry struct {
 	dtype      tensor.DType
 	shape      tensor.Shape
 	begin, end int
+	own        []byte // the data of a tensor that is in no file; see FromMemory
 }
 
 // header is the parsed head of a safetensors file.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,6 +72,12 @@ func OpenFS(fsys fs.FS, o Options) (*Model, error) {
 		return nil, err
 	}
 	return newModel(ckpt, fsys, o)
+}
+
+// OpenCheckpoint opens a checkpoint that lies in no folder, such as one of [loader.FromMemory]; it has no tokenizer. The
+// model closes it, also where opening fails.
+func OpenCheckpoint(ckpt *loader.Checkpoint, o Options) (*Model, error) {
+	return newModel(ckpt, embed.FS{}, o)
 }
 
 func newModel(ckpt *loader.Checkpoint, fsys fs.FS, o Options) (*Model, error) {

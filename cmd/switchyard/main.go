@@ -37,6 +37,7 @@ func commands() []command {
 		{"classify", "-m DIR [TEXT | --jsonl]", "what an encoder's classification head says of a text", classifyCommand},
 		{"inspect", "[-m DIR]", "the resolved configuration, the gate of every layer, the tensors", inspectCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
+		{"bench", "model [--shape NAME]", "speed of models against the limits of this machine", benchCommand},
 		{"version", "", "version, Go release, platform, levels of this CPU", versionCommand},
 	}
 }
