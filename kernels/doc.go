@@ -1,10 +1,12 @@
 // Package kernels holds the arithmetic of Switchyard: matrix products on f32, f16 and bf16 weights read straight from
-// the map, the elementwise and attention primitives, and the spinning worker pool that runs them.
+// the map and on packed int8 and int4 weights, the elementwise and attention primitives, and the spinning worker pool
+// that runs them.
 //
 // Letters: T rows of activations, N output columns (rows of a weight), K the summed dimension, L lanes of a level.
 //
 // Data flow: [New] picks a level → [Engine.MatMul] and [Engine.Run] cut work into chunks → inside a chunk
-// [Engine.Block], [Engine.GatedBlock] and the primitives of [Ops] compute.
+// [Engine.Block], [Engine.Gated] and the primitives of [Ops] compute. [Engine.Pack] makes packed weights,
+// [Engine.QuantiseRows] the int8 activations that they are multiplied with.
 //
 // # Levels
 //
@@ -20,7 +22,8 @@
 // count or on who ran a chunk. A product sums k in L lanes, lane = k mod L, ascending: acc = fma(w, x, acc). Then the
 // lanes are added by one fixed tree: with 16 lanes first l[i]+l[i+8]; then ((l0+l1)+(l2+l3)) + ((l4+l5)+(l6+l7)).
 // Rows whose length is no multiple of L are taken as padded with zeros. Levels differ from each other in f32 rounding
-// only: generic rounds the product and the sum apart, the others fuse them.
+// only: generic rounds the product and the sum apart, the others fuse them. Products with packed weights go another way,
+// which is the same on every level: see matmul_packed.go.
 //
 // # Rooms
 //

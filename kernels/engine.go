@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"runtime"
+	"sync"
 )
 
 // Options choose an Engine; the zero value is the best level on all CPUs.
@@ -25,6 +26,10 @@ type Engine struct {
 	scratch []scratch // one per worker
 	mm      matMulJob
 	bf16    bool
+
+	xq      []QuantRows // of the products of MatMul with packed weights
+	qr      quantJob
+	packing sync.Pool // of *panelPacking
 }
 
 // New starts an engine. The error names the levels that are available.

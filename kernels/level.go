@@ -16,6 +16,8 @@ type level struct {
 	prims prims
 	mat   matKernels
 	peak  peakKernels
+
+	packed packKernels
 }
 
 // Levels lists the levels that this CPU can run, lowest first; "generic" is always there.
@@ -27,7 +29,9 @@ func Levels() []string {
 	return names
 }
 
-func levelGeneric() level { return level{name: "generic", prims: primsGeneric()} }
+func levelGeneric() level {
+	return level{name: "generic", prims: primsGeneric(), packed: packedGeneric()}
+}
 
 // pick finds a level by name; "" is the best one.
 func pick(name string) (level, error) {

@@ -7,28 +7,50 @@ import (
 )
 
 // Product is Dst[T,N] = X[T,K] · Wᵀ (+ Bias), W being [N,K]; all sums in f32. Bias has N elements or is nil. Dst must
-// not overlap X, W or Bias.
+// not overlap X, W or Bias. With a packed W the rows of X are quantised to int8 first (see [QuantRows]); where XQ is
+// not empty it is X quantised already, and X is not looked at.
 type Product struct {
 	Dst, X tensor.Mat
+	XQ     QuantRows
 	W      Matrix
 	Bias   []float32
 	Exact  bool // X is never rounded, whatever the engine's option BF16 says
 }
 
+// rows is T.
+func (p *Product) rows() int {
+	if p.quantised() {
+		return p.XQ.Rows
+	}
+	return p.X.Rows
+}
+
+func (p *Product) quantised() bool { return p.XQ.data != nil && p.W.Packed() }
+
 func (p *Product) check(op string) {
-	if p.Dst.Rows != p.X.Rows || p.Dst.Cols != p.W.Rows || p.X.Cols != p.W.Cols {
+	p.checkShapes(op)
+	checkMat(op, p.Dst)
+}
+
+// checkShapes checks everything but the memory of Dst.
+func (p *Product) checkShapes(op string) {
+	cols := p.X.Cols
+	if p.quantised() {
+		cols = p.XQ.Cols
+	}
+	if p.Dst.Rows != p.rows() || p.Dst.Cols != p.W.Rows || cols != p.W.Cols {
 		panic(fmt.Sprintf("kernels.%s: dst [%d %d] = x [%d %d] · w [%d %d]ᵀ", op,
-			p.Dst.Rows, p.Dst.Cols, p.X.Rows, p.X.Cols, p.W.Rows, p.W.Cols))
+			p.Dst.Rows, p.Dst.Cols, p.rows(), cols, p.W.Rows, p.W.Cols))
 	}
 	if p.Bias != nil && len(p.Bias) != p.W.Rows {
 		panic(fmt.Sprintf("kernels.%s: bias of %d, want %d", op, len(p.Bias), p.W.Rows))
 	}
-	if len(p.W.Data) < p.W.Rows*p.W.rowBytes() {
+	if len(p.W.Data) < p.W.bytes() {
 		panic(fmt.Sprintf("kernels.%s: weight [%d %d] of %d bytes", op, p.W.Rows, p.W.Cols, len(p.W.Data)))
 	}
-	p.W.format()
-	checkMat(op, p.Dst)
-	checkMat(op, p.X)
+	if !p.quantised() {
+		checkMat(op, p.X)
+	}
 }
 
 func checkMat(op string, m tensor.Mat) {
@@ -49,6 +71,7 @@ func (e *Engine) MatMul(ps ...Product) {
 		chunks = part.end
 		m.parts = append(m.parts, part)
 	}
+	e.quantiseParts(m.parts)
 	e.Run(chunks, m)
 	clear(m.parts)
 }
@@ -61,20 +84,24 @@ type matMulJob struct {
 
 type matMulPart struct {
 	Product
-	first, end int // chunks
-	rows, cols int // of a chunk
-	rowBlocks  int
+	first, end   int // chunks
+	height, cols int // of a chunk
+	rowBlocks    int
 }
 
 func (e *Engine) cut(p Product, first int) matMulPart {
-	t, n := p.X.Rows, p.W.Rows
+	t, n := p.rows(), p.W.Rows
 	if t == 0 || n == 0 {
 		return matMulPart{first: first, end: first}
 	}
-	blocks := ceilDiv(t, e.level.mat.maxRows())
+	most := e.level.mat.maxRows()
+	if p.W.Packed() {
+		most = packedRows
+	}
+	blocks := ceilDiv(t, most)
 	rows := ceilDiv(ceilDiv(t, blocks), tileMultiple) * tileMultiple
-	m := matMulPart{Product: p, first: first, rows: rows, rowBlocks: ceilDiv(t, rows)}
-	m.cols = e.BlockRows(min(t, rows), n*m.rowBlocks, p.W.Cols)
+	m := matMulPart{Product: p, first: first, height: rows, rowBlocks: ceilDiv(t, rows)}
+	m.cols = e.BlockCols(min(t, rows), m.rowBlocks, p.W)
 	m.end = first + m.rowBlocks*ceilDiv(n, m.cols)
 	return m
 }
@@ -87,9 +114,15 @@ func (m *matMulJob) Do(worker, chunk int) {
 	}
 	p := &m.parts[i]
 	chunk -= p.first
-	r, n := chunk%p.rowBlocks*p.rows, chunk/p.rowBlocks*p.cols
+	r, n := chunk%p.rowBlocks*p.height, chunk/p.rowBlocks*p.cols
 	part := p.Product
-	part.X, part.Dst = p.X.Slice(r, min(r+p.rows, p.X.Rows)), p.Dst.Slice(r, min(r+p.rows, p.X.Rows))
+	end := min(r+p.height, p.rows())
+	part.Dst = p.Dst.Slice(r, end)
+	if p.quantised() {
+		part.XQ = p.XQ.Slice(r, end)
+	} else {
+		part.X = p.X.Slice(r, end)
+	}
 	m.e.block(worker, &part, n, min(n+p.cols, p.W.Rows))
 }
 
@@ -104,6 +137,10 @@ func (e *Engine) Block(worker int, p Product, n0, n1 int) {
 }
 
 func (e *Engine) block(worker int, p *Product, n0, n1 int) {
+	if p.W.Packed() {
+		e.blockPacked(worker, p, n0, n1)
+		return
+	}
 	if e.bf16 && !p.Exact && p.W.DType == tensor.BF16 {
 		e.blockBF16(worker, p, n0, n1)
 		return
@@ -131,6 +168,15 @@ func (e *Engine) BlockRows(rowsOfX, n, k int) int {
 	k, rowsOfX = max(k, 1), max(rowsOfX, 1)
 	cols := min(chunkMACs/(k*rowsOfX), chunkElems/k, n/(8*len(e.scratch)))
 	return max(cols/colGroup*colGroup, colGroup)
+}
+
+// BlockCols is BlockRows for a given weight of which rowBlocks blocks of rowsOfX rows are to be computed; a chunk of
+// packed weights is a multiple of 32 columns.
+func (e *Engine) BlockCols(rowsOfX, rowBlocks int, w Matrix) int {
+	if w.Packed() {
+		return e.packedCols(rowsOfX, w.Rows*rowBlocks, w.Cols)
+	}
+	return e.BlockRows(rowsOfX, w.Rows*rowBlocks, w.Cols)
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -7,9 +7,9 @@ import (
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
-// Matrix is a row-major weight [Rows, Cols] of F32, F16 or BF16, read-only and possibly mapped: row n holds the
-// weights of output n, so Rows is N and Cols is K. Data must be aligned to the element size and hold Rows·Cols
-// elements. Copying a Matrix shares the data.
+// Matrix is a weight [Rows, Cols], read-only and possibly mapped: row n holds the weights of output n, so Rows is N and
+// Cols is K. F32, F16 and BF16 are row-major: Data must be aligned to the element size and hold Rows·Cols elements.
+// Q8P and Q4P are packed (see [PackedMatrix]). Copying a Matrix shares the data.
 type Matrix struct {
 	DType      tensor.DType
 	Rows, Cols int
@@ -34,25 +34,42 @@ func MatrixOf(t *tensor.Tensor) (Matrix, error) {
 	return m, nil
 }
 
-// RowRange is the view of rows [a,b).
+// RowRange is the view of rows [a,b). Of a packed weight both must be multiples of 16, but b may be Rows.
 func (m Matrix) RowRange(a, b int) Matrix {
 	if a < 0 || b < a || b > m.Rows {
 		panic(fmt.Sprintf("kernels.Matrix.RowRange: [%d,%d) of %d rows", a, b, m.Rows))
+	}
+	if m.Packed() {
+		return m.packedRange(a, b)
 	}
 	n := m.rowBytes()
 	return Matrix{DType: m.DType, Rows: b - a, Cols: m.Cols, Data: m.Data[a*n : b*n : b*n]}
 }
 
-// Row widens row i into dst, which must have exactly Cols elements (an embedding lookup); exact.
+// Row widens row i into dst, which must have exactly Cols elements (an embedding lookup); exact but for packed weights,
+// which are dequantised in f32.
 func (m Matrix) Row(dst []float32, i int) {
 	if len(dst) != m.Cols {
 		panic("kernels.Matrix.Row: len(dst) != Cols")
+	}
+	if m.Packed() {
+		m.packedRow(dst, i)
+		return
 	}
 	r := m.RowRange(i, i+1)
 	widenGeneric(dst, r.Data, r.format())
 }
 
 func (m Matrix) rowBytes() int { return m.Cols * m.DType.Size() }
+
+// bytes is the least length of Data.
+func (m Matrix) bytes() int {
+	if m.Packed() {
+		return m.Panels() * int(m.packing().panel(m.Cols))
+	}
+	m.format()
+	return m.Rows * m.rowBytes()
+}
 
 func (m Matrix) format() format {
 	f, ok := formatOf(m.DType)

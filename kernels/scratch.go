@@ -19,10 +19,16 @@ type scratch struct {
 	rounded  []float32 // [bf16Rows][K] the same widened again
 	args     *tileArgs
 	reduce   *reduceArgs
+	task     *panelTask
+	xq       QuantRows // of a block whose X comes unquantised
+	panel    []float32 // [packedRows][16] outputs of a panel that is not whole
 }
 
 func newScratch(l *level) scratch {
-	s := scratch{gate: aligned(gatedRows * gatedCols), up: aligned(gatedRows * gatedCols)}
+	s := scratch{
+		gate: aligned(gatedRows * gatedCols), up: aligned(gatedRows * gatedCols),
+		panel: aligned(packedRows * panelRows), task: new(panelTask),
+	}
 	if l.mat.reduce == nil {
 		s.generic = new(scratchGeneric)
 		return s

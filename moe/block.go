@@ -51,10 +51,11 @@ func (b *Block) ForwardParts(e *kernels.Engine, dst, x tensor.Mat, c Call, s *St
 	if watch != nil {
 		watch.ObserveRouting(c.Layer, &s.Routing)
 	}
+	s.begin()
 	b.Experts.units(e, x, b.Spec.ApplyInput, s)
 	var gate *kernels.Product
 	if b.Shared != nil && s.parts.shared {
-		gate = b.Shared.unit(x, s)
+		gate = b.Shared.unit(e, x, s)
 	}
 	s.up.run(e, s.units, gate)
 	s.combine = combineJob{e: e, b: b, s: s, dst: dst, x: x}

@@ -123,7 +123,7 @@ func TestBlockBits(t *testing.T) {
 	const n = 130 // more rows than a piece takes
 	spans := [][2]int{{0, n}, {0, 1}, {3, 4}, {97, 98}, {129, 130}, {4, 7}, {7, 9}, {10, 74}, {74, 130}}
 	for _, level := range kernels.Levels() {
-		for _, l := range layers() {
+		for _, l := range append(layers(), packedLayers()...) {
 			t.Run(level+"/"+l.name, func(t *testing.T) {
 				b, x := l.block(t), random(n, hidden, 10)
 				var s moe.State
@@ -243,7 +243,7 @@ func TestObserver(t *testing.T) {
 // A warm block allocates nothing, at decode and in a batch.
 func TestBlockAllocatesNothing(t *testing.T) {
 	e := engine(t, kernels.Options{Threads: 2})
-	for _, l := range layers() {
+	for _, l := range append(layers(), packedLayers()...) {
 		for _, n := range []int{1, 5, 64} {
 			t.Run(fmt.Sprintf("%s/%d", l.name, n), func(t *testing.T) {
 				b, x, dst := l.block(t), random(n, hidden, 13), tensor.NewMat(n, hidden)

@@ -17,40 +17,59 @@ func (x Experts) units(e *kernels.Engine, in tensor.Mat, applyInput bool, s *Sta
 	if n == 0 {
 		return
 	}
+	all := s.inner.room(e, &x[0], n)
+	all.out = s.outer.mat(n, in.Cols)
 	alone := in.Rows == 1 && !applyInput
-	gathered := in
 	if !alone {
-		gathered = s.gather.mat(n, in.Cols)
-		s.gathering.run(e, gathered, in, applyInput, s)
-	}
-	outer := s.outer.mat(n, in.Cols)
-	inner := s.inner.mat(n, x[0].Width())
-	var aux tensor.Mat
-	if x[0].Act.clamped() {
-		aux = s.aux.mat(n, x[0].Width())
+		s.gatherInput(e, &all, in, applyInput, x[0].quantIn())
 	}
 	for i := range x {
 		a, b := s.plan.Of(i)
 		if a == b {
 			continue
 		}
-		u := unit{m: &x[i], in: gathered, inner: inner.Slice(a, b), out: outer.Slice(a, b)}
-		if !alone {
-			u.in = gathered.Slice(a, b)
-		}
-		if aux.Rows > 0 {
-			u.aux = aux.Slice(a, b)
+		u := all.rows(a, b)
+		u.m = &x[i]
+		if alone {
+			u.in = in
+			if x[0].quantIn() {
+				u.inQ = s.quantised(e, in)
+			}
 		}
 		s.units = append(s.units, u)
 	}
 }
 
-// gatherJob copies the tokens' rows into expert order, scaled by their weights where those apply to the input.
+// gatherInput gives u the tokens' rows in expert order. Rows as int8 are quantised once a token, then copied, unless a
+// weight applies to each.
+func (s *State) gatherInput(e *kernels.Engine, u *unit, in tensor.Mat, scale, quant bool) {
+	n := u.out.Rows
+	s.gathering = gatherJob{e: e, plan: &s.plan, rows: n, in: in, scale: scale}
+	if quant {
+		s.gatherQ.Resize(e, n, in.Cols)
+		u.inQ = s.gatherQ
+	}
+	if quant && !scale {
+		s.gathering.inQ, s.gathering.dstQ = s.quantised(e, in), u.inQ
+	} else {
+		u.in = s.gather.mat(n, in.Cols)
+		s.gathering.dst = u.in
+	}
+	s.gathering.run(n * in.Cols)
+	if quant && scale {
+		e.QuantiseRows(u.inQ, u.in)
+	}
+}
+
+// gatherJob copies the tokens' rows into expert order, scaled by their weights where those apply to the input; or the
+// quantised rows, where dstQ is not empty.
 type gatherJob struct {
-	e       *kernels.Engine
-	dst, in tensor.Mat
-	plan    *Plan
-	scale   bool
+	e         *kernels.Engine
+	dst, in   tensor.Mat
+	dstQ, inQ kernels.QuantRows
+	plan      *Plan
+	rows      int
+	scale     bool
 }
 
 const (
@@ -58,11 +77,10 @@ const (
 	serialGather = 1 << 15 // elements below which a second thread costs more than it saves
 )
 
-func (j *gatherJob) run(e *kernels.Engine, dst, in tensor.Mat, scale bool, s *State) {
-	*j = gatherJob{e: e, dst: dst, in: in, plan: &s.plan, scale: scale}
-	chunks := (dst.Rows + gatherTile - 1) / gatherTile
-	if dst.Rows*dst.Cols >= serialGather {
-		e.Run(chunks, j)
+func (j *gatherJob) run(work int) {
+	chunks := (j.rows + gatherTile - 1) / gatherTile
+	if work >= serialGather {
+		j.e.Run(chunks, j)
 		return
 	}
 	for i := range chunks {
@@ -72,9 +90,14 @@ func (j *gatherJob) run(e *kernels.Engine, dst, in tensor.Mat, scale bool, s *St
 
 // Do implements kernels.Job.
 func (j *gatherJob) Do(_, chunk int) {
-	for i := chunk * gatherTile; i < min((chunk+1)*gatherTile, j.dst.Rows); i++ {
+	for i := chunk * gatherTile; i < min((chunk+1)*gatherTile, j.rows); i++ {
+		token := int(j.plan.Token[i])
+		if j.dstQ.Rows > 0 {
+			j.dstQ.CopyRow(i, j.inQ, token)
+			continue
+		}
 		row := j.dst.Row(i)
-		copy(row, j.in.Row(int(j.plan.Token[i])))
+		copy(row, j.in.Row(token))
 		if j.scale {
 			j.e.Ops().Scale(row, j.plan.Weight[i])
 		}

@@ -32,9 +32,9 @@ type Shared struct {
 }
 
 // unit appends the shared expert's unit to s.units and gives the product of its gate, or nil.
-func (h *Shared) unit(x tensor.Mat, s *State) *kernels.Product {
+func (h *Shared) unit(e *kernels.Engine, x tensor.Mat, s *State) *kernels.Product {
 	out := s.shared.mat(x.Rows, x.Cols)
-	s.units = append(s.units, s.unit(&h.MLP, x, out, &s.sharedInner, &s.sharedAux))
+	s.units = append(s.units, s.unit(e, &h.MLP, x, out, &s.sharedInner))
 	if h.Gate.Rows == 0 {
 		return nil
 	}

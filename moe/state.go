@@ -19,12 +19,29 @@ type State struct {
 	last      lastJob
 	combine   combineJob
 
-	gather, outer          buffer // [N,H] rows in expert order: input and output
-	inner, aux             buffer // [N,I]
-	shared                 buffer // [T,H]
-	sharedInner, sharedAux buffer // [T,I of the shared expert]
-	sigma                  buffer // [T,1] or [T,2]
-	prod                   [1]kernels.Product
+	gather, outer buffer            // [N,H] rows in expert order: input and output
+	gatherQ       kernels.QuantRows // [N,H] the input as int8
+	inner         innerBuffers      // [N,I]
+	shared        buffer            // [T,H]
+	sharedInner   innerBuffers      // [T,I of the shared expert]
+	sigma         buffer            // [T,1] or [T,2]
+	prod          [1]kernels.Product
+
+	quant  kernels.QuantRows // [T,H] the call's input as int8
+	quants bool              // it holds this call's
+}
+
+// begin forgets the input of the last call.
+func (s *State) begin() { s.quants = false }
+
+// quantised is the call's input as int8, made once.
+func (s *State) quantised(e *kernels.Engine, x tensor.Mat) kernels.QuantRows {
+	if !s.quants {
+		s.quant.Resize(e, x.Rows, x.Cols)
+		e.QuantiseRows(s.quant, x)
+		s.quants = true
+	}
+	return s.quant
 }
 
 // buffer is a matrix over memory that is kept.

@@ -13,11 +13,12 @@ type piece struct {
 // maxPieceRows keeps the rows of a piece in the caches while its columns pass; a multiple of all tile heights.
 const maxPieceRows = 96
 
-// cut appends pieces of about equal work for a product of m rows with n columns that sum over k.
-func cut(list []piece, e *kernels.Engine, unit, m, n, k int) []piece {
-	blocks := (m + maxPieceRows - 1) / maxPieceRows
+// cut appends pieces of about equal work for a product of m rows with the weight w, columns in multiples of grain.
+func cut(list []piece, e *kernels.Engine, unit, m int, w kernels.Matrix, grain int) []piece {
+	blocks, n := (m+maxPieceRows-1)/maxPieceRows, w.Rows
+	step := (e.BlockCols(min(m, maxPieceRows), blocks, w) + grain - 1) / grain * grain
 	for a := 0; a < n; {
-		b := min(a+e.BlockRows(min(m, maxPieceRows), n*blocks, k), n)
+		b := min(a+step, n)
 		for from := 0; from < m; from += maxPieceRows {
 			list = append(list, piece{int32(unit), int32(from), int32(min(from+maxPieceRows, m)), int32(a), int32(b)})
 		}
@@ -38,7 +39,7 @@ func (j *upJob) run(e *kernels.Engine, units []unit, gate *kernels.Product) {
 	j.e, j.units, j.pieces, j.gate = e, units, j.pieces[:0], gate
 	for i := range units {
 		u := &units[i]
-		j.pieces = cut(j.pieces, e, i, u.in.Rows, u.m.Width(), u.in.Cols)
+		j.pieces = cut(j.pieces, e, i, u.out.Rows, u.m.Up, kernels.QuantBlock)
 	}
 	n := len(j.pieces)
 	if gate != nil {
@@ -69,7 +70,7 @@ func (j *downJob) run(e *kernels.Engine, units []unit) {
 	j.e, j.units, j.pieces = e, units, j.pieces[:0]
 	for i := range units {
 		u := &units[i]
-		j.pieces = cut(j.pieces, e, i, u.in.Rows, u.out.Cols, u.m.Width())
+		j.pieces = cut(j.pieces, e, i, u.out.Rows, u.m.Down, 1)
 	}
 	e.Run(len(j.pieces), j)
 }
@@ -91,12 +92,13 @@ type lastJob struct {
 }
 
 func (j *lastJob) run(e *kernels.Engine, units []unit, c *combineJob) {
-	k := 0
-	for i := range units {
-		k += units[i].m.Width()
-	}
 	n := c.dst.Cols
-	j.e, j.units, j.combine, j.block = e, units, c, e.BlockRows(1, n, k)
+	all := kernels.Matrix{Rows: n} // as if the units' weights stood side by side
+	for i := range units {
+		all.DType = units[i].m.Down.DType
+		all.Cols += units[i].m.Width()
+	}
+	j.e, j.units, j.combine, j.block = e, units, c, e.BlockCols(1, 1, all)
 	e.Run((n+j.block-1)/j.block, j)
 }
 

@@ -5,7 +5,8 @@ import "fmt"
 // DType names how one element is stored. The zero value is invalid on purpose.
 type DType uint8
 
-// The dtypes of safetensors files.
+// The dtypes of safetensors files, and behind them the packed blocks of package kernels, which have no size of an
+// element and no name in files.
 const (
 	Invalid DType = iota
 	F64
@@ -23,6 +24,8 @@ const (
 	U16
 	U8
 	Bool
+	Q8P // int8 in blocks of 32, 16 rows interleaved
+	Q4P // int4 in blocks of 32, the same
 	numDTypes
 )
 
@@ -37,11 +40,12 @@ var dtypes = [numDTypes]struct {
 	I64: {"I64", 8}, I32: {"I32", 4}, I16: {"I16", 2}, I8: {"I8", 1},
 	U64: {"U64", 8}, U32: {"U32", 4}, U16: {"U16", 2}, U8: {"U8", 1},
 	Bool: {"BOOL", 1},
+	Q8P:  {"Q8P16", 0}, Q4P: {"Q4P16", 0},
 }
 
 // ParseDType reads a dtype name as safetensors headers spell it.
 func ParseDType(name string) (DType, error) {
-	for d := F64; d < numDTypes; d++ {
+	for d := F64; d <= Bool; d++ {
 		if dtypes[d].name == name {
 			return d, nil
 		}
@@ -57,7 +61,7 @@ func (d DType) String() string {
 	return dtypes[d].name
 }
 
-// Size is the number of bytes of one element.
+// Size is the number of bytes of one element; 0 for packed blocks, whose elements have none of their own.
 func (d DType) Size() int {
 	if d >= numDTypes {
 		return 0
