@@ -156,3 +156,13 @@ func regular(info fs.FileInfo) error {
 	}
 	return nil
 }
+
+// Place says where a tensor's bytes begin in the file, for readers that go through a large tensor piece by piece and do not
+// want it in the mapping; false where the file has none of that name.
+func (f *File) Place(name string) (offset int64, ok bool) {
+	e, ok := f.entries[name]
+	if !ok {
+		return 0, false
+	}
+	return int64(f.start + e.begin), true
+}

@@ -1,5 +1,7 @@
 package moe
 
+import "container/heap"
+
 // CachePolicy says what a full cache of experts throws out.
 type CachePolicy string
 
@@ -12,70 +14,90 @@ const (
 )
 
 // CacheHits runs a stream of accesses (such as layer·E + expert, in order of use) through a cache that starts empty and
-// holds capacity entries, and gives how many found theirs there. Time is len(stream)·capacity; the stream is held whole,
-// as Belady must know the future. It panics where capacity is below 1 or the policy is unknown.
+// holds capacity entries, and gives how many found theirs there. Time is len(stream)·log(capacity); the stream is held
+// whole, as Belady must know the future. It panics where capacity is below 1 or the policy is unknown.
 func CacheHits(stream []int32, capacity int, policy CachePolicy) int {
 	if capacity < 1 {
 		panic("moe.CacheHits: capacity below 1")
 	}
+	c := cache{policy: policy, at: map[int32]*cacheEntry{}}
 	next := nextUses(stream)
-	held := map[int32]*cacheEntry{}
 	uses := map[int32]int{}
 	hits := 0
 	for i, key := range stream {
 		uses[key]++
-		entry := held[key]
-		switch {
-		case entry != nil:
+		entry := c.at[key]
+		if entry != nil {
 			hits++
-		case len(held) == capacity:
-			delete(held, worst(held, policy))
-			fallthrough
-		default:
-			entry = &cacheEntry{}
-			held[key] = entry
+			entry.last, entry.next, entry.uses = i, int(next[i]), uses[key]
+			heap.Fix(&c, entry.place)
+			continue
 		}
-		*entry = cacheEntry{last: i, next: next[i], uses: uses[key]}
+		if len(c.held) == capacity {
+			delete(c.at, heap.Pop(&c).(*cacheEntry).key)
+		}
+		entry = &cacheEntry{key: key, last: i, next: int(next[i]), uses: uses[key]}
+		c.at[key] = entry
+		heap.Push(&c, entry)
 	}
 	return hits
 }
 
-type cacheEntry struct{ last, next, uses int }
-
-// worst is the entry to throw out. Times of last use are distinct, so the order of the map does not matter but among
-// entries of Belady that are never used again, any of which is as good.
-func worst(held map[int32]*cacheEntry, policy CachePolicy) int32 {
-	var out int32
-	var w *cacheEntry
-	for key, e := range held {
-		if w == nil || e.worse(w, policy) {
-			out, w = key, e
-		}
-	}
-	return out
+type cacheEntry struct {
+	key              int32
+	last, next, uses int
+	place            int // in the heap
 }
 
-func (e *cacheEntry) worse(o *cacheEntry, policy CachePolicy) bool {
-	switch policy {
+// cache is a heap with what to throw out at its top. Times of last use are distinct; among entries of Belady that are
+// never used again any is as good.
+type cache struct {
+	policy CachePolicy
+	held   []*cacheEntry
+	at     map[int32]*cacheEntry
+}
+
+func (c *cache) Len() int { return len(c.held) }
+
+func (c *cache) Less(i, j int) bool {
+	a, b := c.held[i], c.held[j]
+	switch c.policy {
 	case CacheLRU:
-		return e.last < o.last
+		return a.last < b.last
 	case CacheLFU:
-		return e.uses < o.uses || e.uses == o.uses && e.last < o.last
+		return a.uses < b.uses || a.uses == b.uses && a.last < b.last
 	case CacheBelady:
-		return e.next > o.next
+		return a.next > b.next
 	}
 	panic("moe.CacheHits: unknown policy")
 }
 
+func (c *cache) Swap(i, j int) {
+	c.held[i], c.held[j] = c.held[j], c.held[i]
+	c.held[i].place, c.held[j].place = i, j
+}
+
+func (c *cache) Push(x any) {
+	e := x.(*cacheEntry)
+	e.place = len(c.held)
+	c.held = append(c.held, e)
+}
+
+func (c *cache) Pop() any {
+	e := c.held[len(c.held)-1]
+	c.held = c.held[:len(c.held)-1]
+	return e
+}
+
 // nextUses is the place of the next access to the same key, or len(stream).
-func nextUses(stream []int32) []int {
-	next, seen := make([]int, len(stream)), map[int32]int{}
+func nextUses(stream []int32) []int32 {
+	next, seen := make([]int32, len(stream)), map[int32]int32{}
 	for i := len(stream) - 1; i >= 0; i-- {
 		at, ok := seen[stream[i]]
 		if !ok {
-			at = len(stream)
+			at = int32(len(stream))
 		}
-		next[i], seen[stream[i]] = at, i
+		next[i], seen[stream[i]] = at, int32(i)
 	}
 	return next
 }

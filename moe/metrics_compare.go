@@ -54,8 +54,11 @@ func (o *Overlap) Differ() float64 {
 }
 
 // Vocabulary counts first experts by a key a token: its id, the next token's, or the predicted one's (OLMoE §5). Memory
-// grows with distinct keys times E, not with tokens. The zero value works.
-type Vocabulary struct{ count map[int32][]int64 }
+// grows with distinct pairs of key and expert, not with tokens. The zero value works.
+type Vocabulary struct {
+	e     int
+	count map[uint64]int64 // key·2³² + expert
+}
 
 // Add counts a call; keys [T], a negative key is left out. It panics where there are not as many keys as tokens.
 func (v *Vocabulary) Add(r *Routing, keys []int32) {
@@ -63,44 +66,46 @@ func (v *Vocabulary) Add(r *Routing, keys []int32) {
 		panic("moe.Vocabulary: keys of other tokens")
 	}
 	if v.count == nil {
-		v.count = map[int32][]int64{}
+		v.count = map[uint64]int64{}
 	}
+	v.e = max(v.e, r.E)
 	for t, key := range keys {
 		e := r.First(t)
 		if key < 0 || e < 0 {
 			continue
 		}
-		if v.count[key] == nil {
-			v.count[key] = make([]int64, r.E)
-		}
-		v.count[key][e]++
+		v.count[uint64(key)<<32|uint64(e)]++
 	}
 }
 
 // Of is max_i count_i / n of one key, that expert (ties to the lower id), and n; expert -1 where the key was not seen.
 func (v *Vocabulary) Of(key int32) (share float64, expert int, n int64) {
 	expert = -1
-	for e, c := range v.count[key] {
+	top := int64(0)
+	for e := range v.e {
+		c := v.count[uint64(uint32(key))<<32|uint64(e)]
 		n += c
-		if c > 0 && (expert < 0 || c > v.count[key][expert]) {
-			expert = e
+		if c > top {
+			top, expert = c, e
 		}
 	}
-	if n == 0 {
-		return 0, -1, 0
+	return ratio(float64(top), float64(n)), expert, n
+}
+
+// Keys lists the keys that were seen, in ascending order.
+func (v *Vocabulary) Keys() []int32 {
+	var keys []int32
+	for at := range v.count {
+		keys = append(keys, int32(at>>32))
 	}
-	return float64(v.count[key][expert]) / float64(n), expert, n
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // Mean is the mean of Of over keys seen at least atLeast times, in ascending order of keys so that bits repeat.
 func (v *Vocabulary) Mean(atLeast int64) float64 {
-	keys := make([]int32, 0, len(v.count))
-	for k := range v.count {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
 	sum, of := 0.0, 0.0
-	for _, k := range keys {
+	for _, k := range v.Keys() {
 		if share, _, n := v.Of(k); n >= atLeast {
 			sum, of = sum+share, of+1
 		}

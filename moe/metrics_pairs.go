@@ -33,6 +33,7 @@ func (c *CoActivation) P(j, i int) float64 {
 type Transition struct {
 	From, To int     // experts of the layers
 	N        []int64 // [From,To]
+	Of       []int64 // [From] tokens with expert i in the first
 }
 
 // Add counts the same tokens in two layers. It panics where they differ in number.
@@ -41,12 +42,13 @@ func (c *Transition) Add(a, b *Routing) {
 		panic("moe.Transition: calls of different tokens")
 	}
 	if c.N == nil {
-		c.From, c.To, c.N = a.E, b.E, make([]int64, a.E*b.E)
+		c.From, c.To, c.N, c.Of = a.E, b.E, make([]int64, a.E*b.E), make([]int64, a.E)
 	}
 	for t := range a.Tokens() {
 		from, _ := a.Of(t)
 		to, _ := b.Of(t)
 		for _, i := range from {
+			c.Of[i]++
 			for _, j := range to {
 				c.N[int(i)*c.To+int(j)]++
 			}
@@ -76,6 +78,9 @@ func (p *Repeat) Add(r *Routing) {
 
 // EndSequence says that the next token has none before it.
 func (p *Repeat) EndSequence() { p.last = 0 }
+
+// P is P(j in the second layer | i in the first) = N_ij / Of_i; 0 where i was never chosen.
+func (c *Transition) P(j, i int) float64 { return ratio(float64(c.N[i*c.To+j]), float64(c.Of[i])) }
 
 // Share is Same/Of.
 func (p *Repeat) Share() float64 { return ratio(float64(p.Same), float64(p.Of)) }

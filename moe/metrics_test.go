@@ -2,11 +2,14 @@ package moe_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2fbf7788/switchyard/kernels"
 	"github.com/seed2fbf7788/switchyard/moe"
+	"github.com/seed2fbf7788/switchyard/moe/moetest"
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
@@ -131,4 +134,126 @@ func TestCacheHits(t *testing.T) {
 	}
 	require.Equal(t, 7, moe.CacheHits(stream, 3, moe.CacheLRU))
 	require.Panics(t, func() { moe.CacheHits(stream, 0, moe.CacheLRU) })
+}
+
+// Policies against a cache that looks through all it holds.
+func TestCacheHitsAgainstASearch(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	stream := make([]int32, 3000)
+	for i := range stream {
+		stream[i] = int32(r.IntN(6) * r.IntN(6))
+	}
+	for _, policy := range []moe.CachePolicy{moe.CacheLRU, moe.CacheLFU, moe.CacheBelady} {
+		for _, capacity := range []int{1, 2, 5, 9, 40} {
+			require.Equal(t, searchedHits(stream, capacity, policy), moe.CacheHits(stream, capacity, policy), "%s %d", policy, capacity)
+		}
+	}
+}
+
+func searchedHits(stream []int32, capacity int, policy moe.CachePolicy) int {
+	held, hits := map[int32]bool{}, 0
+	for i, key := range stream {
+		if held[key] {
+			hits++
+			continue
+		}
+		if len(held) == capacity {
+			out, worst := int32(-1), math.Inf(-1)
+			for k := range held {
+				last, uses, next := 0, 0, len(stream)
+				for j, s := range stream {
+					switch {
+					case s != k:
+					case j < i:
+						last, uses = j, uses+1
+					case next == len(stream):
+						next = j
+					}
+				}
+				badness := map[moe.CachePolicy]float64{moe.CacheLRU: -float64(last),
+					moe.CacheLFU: -float64(uses) - float64(last)*1e-6, moe.CacheBelady: float64(next)}[policy]
+				if badness > worst {
+					out, worst = k, badness
+				}
+			}
+			delete(held, out)
+		}
+		held[key] = true
+	}
+	return hits
+}
+
+// Expert 0 works for two tokens with weights 4 and 3 and norms 1 and 2, expert 1 for one with 4 and 5.
+func TestSaliency(t *testing.T) {
+	var s moe.Saliency
+	s.Add(routed(3, []int32{0}, []int32{1, 0}), []float32{1, 5, 2})
+	require.Equal(t, []int64{2, 1, 0}, s.Count)
+	require.InDeltaSlice(t, []float64{7, 4, 0}, s.Weight, near)
+	require.InDelta(t, (4*1+3*2)/2.0, s.REAP(0), near)
+	require.InDelta(t, 20.0, s.REAP(1), near)
+	require.Zero(t, s.REAP(2))
+	require.InDelta(t, 3.0, s.EAN(0), near)
+	require.InDelta(t, 1.5, s.MeanEAN(0), near)
+	require.InDelta(t, 2.0, s.MaxNorm[0], near)
+	require.True(t, s.HasNorms())
+	require.Panics(t, func() { s.Add(routed(3, []int32{0}), []float32{1, 2}) })
+	s.Add(routed(3, []int32{2}), nil)
+	require.False(t, s.HasNorms(), "one call had none")
+}
+
+// Logits ln 3, 0 give p = 3/4, 1/4: f = (1, 1/2) over two tokens, P = (1/2, 1/2), and z is ln 4 for both.
+func TestRouterLosses(t *testing.T) {
+	r := routed(2, []int32{0, 1}, []int32{0})
+	ln3 := float32(math.Log(3))
+	r.Logits = tensor.MatOf([]float32{ln3, 0, 0, ln3}, 2, 2)
+	var l moe.RouterLosses
+	l.Add(r)
+	l.Add(routed(2, []int32{0}))
+	require.InDelta(t, 2*(1*0.5+0.5*0.5), l.Balance(), 1e-6)
+	require.InDelta(t, math.Pow(math.Log(4), 2), l.Z(), 1e-6)
+}
+
+// Loads 3, 1, 0, 0 with room for ceil(1·4/4) = 1 each: two of four pairs are dropped.
+func TestDropped(t *testing.T) {
+	r := routed(4, []int32{0}, []int32{0, 1}, []int32{0})
+	require.InDelta(t, 0.5, moe.Dropped(r, 1), near)
+	require.InDelta(t, 0.25, moe.Dropped(r, 1.25), near) // ceil(1.25) = 2
+	require.Zero(t, moe.Dropped(r, 4))
+	require.Zero(t, moe.Dropped(routed(4), 1))
+}
+
+// Layer 4's gate sees layer 2's rows first: of its two experts one is already there.
+func TestLookahead(t *testing.T) {
+	rows := func(v ...float32) moe.Call {
+		return moe.Call{X: tensor.MatOf(v, len(v)/4, 4), Engine: engine(t, kernels.Options{Threads: 1})}
+	}
+	gate := func() moe.Gate {
+		g, err := moe.NewGate(spec(4, 2), moe.RouterWeights{W: moetest.Identity(4)})
+		require.NoError(t, err)
+		return g
+	}
+	var l moe.Lookahead
+	var guessed []int32
+	l.Seen = func(layer int, r *moe.Routing) { require.Equal(t, 4, layer); guessed = append(guessed, r.Expert...) }
+	first, second := l.Wrap(gate(), gate(), 4), l.Wrap(gate(), nil, 0)
+	var r moe.Routing
+	c := rows(4, 3, 2, 1, 1, 2, 3, 4)
+	c.Layer = 2
+	require.NoError(t, first.Route(&r, c))
+	require.Equal(t, []int32{0, 1, 3, 2}, guessed)
+	c = rows(4, 1, 2, 3, 1, 2, 3, 4)
+	c.Layer = 4
+	require.NoError(t, second.Route(&r, c))
+	o := l.Of(4)
+	require.InDelta(t, 0.75, o.MeanRecall(), near)
+	require.InDelta(t, 0.5, o.ExactShare(), near)
+	require.Zero(t, l.Of(2))
+}
+
+func TestTransitionShares(t *testing.T) {
+	var c moe.Transition
+	c.Add(routed(2, []int32{0}, []int32{0, 1}), routed(3, []int32{2}, []int32{0, 2}))
+	require.InDelta(t, 1.0, c.P(2, 0), near)
+	require.InDelta(t, 0.5, c.P(0, 0), near)
+	require.Zero(t, c.P(1, 1))
 }
