@@ -30,7 +30,8 @@ var allowed = map[string]string{
 	"serve/engine":         "tensor moe tokenizer model",
 	"model/random":         "tensor loader model",
 	"bench":                "tensor kernels moe model model/random",
-	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace model/random bench",
+	"model/report":         "moe tokenizer model/trace",
+	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace model/random bench model/report",
 }
 
 func TestImportsRunOneWay(t *testing.T) {

@@ -54,6 +54,12 @@ func readText(fsys fs.FS) text {
 	return t
 }
 
+// ReadTokenizer reads the tokenizer of a folder without its weights, and gives the hash that [Model.TokenizerHash] gives.
+func ReadTokenizer(fsys fs.FS) (*tokenizer.Tokenizer, string, error) {
+	t := readText(fsys)
+	return t.tok, t.hash, t.err
+}
+
 // EncodePrompt turns a prompt into ids as Generate does at the beginning of a text: the special tokens of the tokenizer's
 // post-processor, and the begin-of-text token where tokenizer_config.json asks for it and the post-processor has not put it there.
 func (m *Model) EncodePrompt(prompt string) ([]int32, error) {

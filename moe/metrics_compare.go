@@ -65,16 +65,19 @@ func (v *Vocabulary) Add(r *Routing, keys []int32) {
 	if len(keys) != r.Tokens() {
 		panic("moe.Vocabulary: keys of other tokens")
 	}
+	for t, key := range keys {
+		v.AddToken(r.E, key, r.First(t))
+	}
+}
+
+// AddToken counts one token whose first expert, of e, is known; a negative key or expert is left out.
+func (v *Vocabulary) AddToken(e int, key, first int32) {
 	if v.count == nil {
 		v.count = map[uint64]int64{}
 	}
-	v.e = max(v.e, r.E)
-	for t, key := range keys {
-		e := r.First(t)
-		if key < 0 || e < 0 {
-			continue
-		}
-		v.count[uint64(key)<<32|uint64(e)]++
+	v.e = max(v.e, e)
+	if key >= 0 && first >= 0 {
+		v.count[uint64(key)<<32|uint64(first)]++
 	}
 }
 

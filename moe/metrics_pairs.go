@@ -65,15 +65,20 @@ type Repeat struct {
 // Add counts a call, which goes on where the one before ended.
 func (p *Repeat) Add(r *Routing) {
 	for t := range r.Tokens() {
-		e := r.First(t) + 1
-		if p.last > 0 {
-			p.Of++
-			if e == p.last {
-				p.Same++
-			}
-		}
-		p.last = e
+		p.AddToken(r.First(t))
 	}
+}
+
+// AddToken counts one token whose first expert is known; -1: it has none.
+func (p *Repeat) AddToken(first int32) {
+	e := first + 1
+	if p.last > 0 {
+		p.Of++
+		if e == p.last {
+			p.Same++
+		}
+	}
+	p.last = e
 }
 
 // EndSequence says that the next token has none before it.

@@ -35,6 +35,7 @@ func commands() []command {
 		{"trace", "[-m DIR] -f TEXT -o F.safetensors", "which experts worked on every token, to a file", traceCommand},
 		{"embed", "-m DIR [TEXT | --jsonl]", "an encoder's embedding of a text", embedCommand},
 		{"classify", "-m DIR [TEXT | --jsonl]", "what an encoder's classification head says of a text", classifyCommand},
+		{"report", "TRACE… -o report.html", "metrics and pictures of traces", reportCommand},
 		{"inspect", "[-m DIR]", "the resolved configuration, the gate of every layer, the tensors", inspectCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
 		{"bench", "model [--shape NAME]", "speed of models against the limits of this machine", benchCommand},

@@ -205,6 +205,11 @@ func TestWrongInput(t *testing.T) {
 		{1, "room for 256", []string{"logits", "-m", golden, "--ids", "1", "--greedy", "300", "-o", file}},
 		{1, "tokenizer.json", []string{"tokenize", "-m", golden, "x"}},
 		{2, "reads stdin", []string{"tokenize", "--jsonl", "x"}},
+		{2, "want traces, found none", []string{"report", "-o", file}},
+		{2, "want one of -o", []string{"report", file}},
+		{1, "no such file", []string{"report", filepath.Join(dir, "none"), "-o", file}},
+		{1, "want at least 8 bytes", []string{"report", file, "-o", file}},
+		{1, "no readable trace: format", []string{"report", golden + "/model.safetensors", "-o", file}},
 	} {
 		o := sw("", c.args...)
 		name := strings.Join(c.args, " ")
@@ -237,4 +242,35 @@ func TestFullOutput(t *testing.T) {
 	full := writer(func([]byte) (int, error) { return 0, io.ErrShortWrite })
 	code := dispatch(context.Background(), stdio{strings.NewReader(""), full, io.Discard}, []string{"run", "-n", "2", "x"})
 	assert.Equal(t, exitError, code)
+}
+
+func TestTraceAndReport(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(at("code.go"), []byte("func main() {\n\tfmt.Println(\"<b>\")\n}\n"), 0o600))
+	require.NoError(t, os.WriteFile(at("verse.txt"), []byte("And it came to pass, that the king said unto him"), 0o600))
+	o := sw("", "trace", "-f", "code="+at("code.go"), "-f", "verse="+at("verse.txt"), "--entropy", "-o", at("t"))
+	require.Equal(t, 0, o.code, o.err)
+	o = sw("", "report", at("t"), "-o", at("r.html"), "--json", "-", "--png", at("png"))
+	require.Equal(t, 0, o.code, o.err)
+	var m map[string]any
+	require.NoError(t, json.Unmarshal([]byte(o.out), &m))
+	assert.Len(t, m["layers"], 6)
+	assert.Len(t, m["labels"], 2)
+	page, err := os.ReadFile(at("r.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), ">And</span>", "tokens as text, by the built-in model's tokenizer")
+	assert.Contains(t, string(page), "&lt;")
+	assert.FileExists(t, at("png/entropy.png"))
+
+	data, err := os.ReadFile(at("t"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(at("cut"), data[:len(data)-10], 0o600))
+	o = sw("", "report", at("t"), at("cut"), "-o", at("none.html"))
+	assert.Equal(t, 1, o.code)
+	assert.Equal(t, 1, strings.Count(o.err, "\n"), o.err)
+	assert.NoFileExists(t, at("none.html"), "nothing half written")
+	o = sw("", "report", at("t"), "-m", golden, "-o", at("none.html"))
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.err, "tokenizer")
 }

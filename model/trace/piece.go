@@ -3,6 +3,9 @@ package trace
 import (
 	"context"
 	"fmt"
+	"iter"
+	"math"
+	"slices"
 
 	"github.com/seed2fbf7788/switchyard/moe"
 	"github.com/seed2fbf7788/switchyard/tensor"
@@ -31,28 +34,30 @@ func (p *Piece) Last() bool { return p.last }
 // pieceTokens bounds a piece; sequences are cut there.
 const pieceTokens = 1024
 
-// Each gives the trace to f, piece by piece, and ends with the first error.
-func (r *Reader) Each(ctx context.Context, f func(*Piece) error) error {
-	bufs := make([]tensor.Tensor, len(r.cols))
-	p := &Piece{Routing: make([]moe.Routing, len(r.Layers))}
-	for s := range r.Labels {
-		a, end := int(r.Offsets[s]), int(r.Offsets[s+1])
-		for at := a; at < end; at += pieceTokens {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			p.Seq, p.Pos, p.At = s, at-a, at
-			n := min(pieceTokens, end-at)
-			p.last = at+n == end
-			if err := r.fill(p, n, bufs); err != nil {
-				return err
-			}
-			if err := f(p); err != nil {
-				return err
+// Pieces walks through the trace, piece by piece; after an error it ends.
+func (r *Reader) Pieces(ctx context.Context) iter.Seq2[*Piece, error] {
+	return func(yield func(*Piece, error) bool) {
+		bufs := make([]tensor.Tensor, len(r.cols))
+		p := &Piece{Routing: make([]moe.Routing, len(r.Layers))}
+		for s := range r.Labels {
+			a, end := int(r.Offsets[s]), int(r.Offsets[s+1])
+			for at := a; at < end; at += pieceTokens {
+				n := min(pieceTokens, end-at)
+				p.Seq, p.Pos, p.At, p.last = s, at-a, at, at+n == end
+				err := ctx.Err()
+				if err == nil {
+					err = r.fill(p, n, bufs)
+				}
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if !yield(p, nil) {
+					return
+				}
 			}
 		}
 	}
-	return nil
 }
 
 // fill reads n tokens from row p.At on. One token more is looked at for what follows the last.
@@ -83,6 +88,13 @@ func (r *Reader) fill(p *Piece, n int, bufs []tensor.Tensor) error {
 	if t := get["next_token_logprob"]; t != nil {
 		p.LogProb = t.F32s()
 	}
+	for name, list := range map[string][]float32{"gate_entropy": p.Entropy, "next_token_logprob": p.LogProb} {
+		for i, v := range list {
+			if math.IsInf(float64(v), 0) {
+				return r.fault(fmt.Sprintf("%s %d of the tokens from %d", name, i, p.At), "a number, or NaN where there is none", v)
+			}
+		}
+	}
 	if t := get["predicted_ids"]; t != nil {
 		p.Predicted = t.I32s()
 	}
@@ -101,11 +113,16 @@ func (r *Reader) fillLayers(p *Piece, n int, get map[string]*tensor.Tensor) erro
 			return err
 		}
 		if norms != nil {
+			if i := slices.IndexFunc(norms, func(v float32) bool { return !finite(v) }); i >= 0 {
+				return r.fault(fmt.Sprintf("expert_out_norm of token %d", p.At+i/(len(r.Layers)*r.K)), "finite norms", norms[i])
+			}
 			p.Norms[c] = r.normsOf(p.Norms[c][:0], &p.Routing[c], c, norms)
 		}
 	}
 	if t := get["router_logits"]; t != nil {
-		r.logits(p, n, t)
+		if err := r.logits(p, n, t); err != nil {
+			return err
+		}
 	}
 	t := get["lookahead_ids"]
 	if t == nil {
@@ -172,7 +189,7 @@ func (r *Reader) normsOf(dst []float32, g *moe.Routing, c int, norms []float32) 
 }
 
 // logits gives every layer's routing its raw router logits [n, outputs of its gate]; none where its gate had no router.
-func (r *Reader) logits(p *Piece, n int, t *tensor.Tensor) {
+func (r *Reader) logits(p *Piece, n int, t *tensor.Tensor) error {
 	l := len(r.Layers)
 	for c := range r.Layers {
 		width := r.Gates[c].Logits()
@@ -186,6 +203,9 @@ func (r *Reader) logits(p *Piece, n int, t *tensor.Tensor) {
 				} else {
 					row[j] = tensor.F16ToF32(t.U16s()[at+j])
 				}
+				if math.IsNaN(float64(row[j])) || math.IsInf(float64(row[j]), 1) {
+					return r.fault(fmt.Sprintf("router_logits of token %d, layer %d", p.At+i, r.Layers[c]), "numbers, or -Inf", row[j])
+				}
 				routed = routed || finite(row[j])
 			}
 		}
@@ -194,4 +214,5 @@ func (r *Reader) logits(p *Piece, n int, t *tensor.Tensor) {
 			p.Routing[c].Logits = m
 		}
 	}
+	return nil
 }

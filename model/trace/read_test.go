@@ -2,6 +2,7 @@ package trace_test
 
 import (
 	"context"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -32,7 +33,8 @@ func TestReaderGivesTheTrace(t *testing.T) {
 	logits, _ := f.Tensor("router_logits")
 	entropy, _ := f.Tensor("gate_entropy")
 	at, ends := 0, 0
-	require.NoError(t, r.Each(context.Background(), func(p *trace.Piece) error {
+	for p, err := range r.Pieces(context.Background()) {
+		require.NoError(t, err)
 		require.Equal(t, at, p.At)
 		for i := range p.IDs {
 			for l := range 6 {
@@ -52,8 +54,7 @@ func TestReaderGivesTheTrace(t *testing.T) {
 		}
 		require.Equal(t, p.IDs[1], p.Next[0])
 		at += len(p.IDs)
-		return nil
-	}))
+	}
 	assert.Equal(t, []int{307, 2}, []int{at, ends})
 }
 
@@ -101,7 +102,7 @@ func TestReaderRefuses(t *testing.T) {
 	} {
 		r, err := trace.Open(changed(t, change))
 		if err == nil {
-			err = r.Each(context.Background(), func(*trace.Piece) error { return nil })
+			_, err = last(r.Pieces(context.Background()))
 			r.Close()
 		}
 		require.ErrorIs(t, err, trace.ErrFormat, want)
@@ -129,5 +130,13 @@ func TestReaderStops(t *testing.T) {
 	defer r.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	assert.ErrorIs(t, r.Each(ctx, func(*trace.Piece) error { return nil }), context.Canceled)
+	_, err = last(r.Pieces(ctx))
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// last is the last piece, or the error that ends them.
+func last(seq iter.Seq2[*trace.Piece, error]) (p *trace.Piece, err error) {
+	for p, err = range seq {
+	}
+	return p, err
 }
