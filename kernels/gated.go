@@ -95,7 +95,7 @@ func (e *Engine) gatedPair(s *scratch, g, u *Product, n0, n1 int) bool {
 		return false
 	}
 	t := s.task
-	*t = panelTask{x: g.XQ, k: ceilDiv(g.XQ.Cols, stepDepth)}
+	*t = panelTask{x: g.XQ, k: ceilDiv(g.XQ.Cols, stepDepth), block: k.block}
 	t.f, _ = packFormatOf(g.W.DType)
 	for n := n0; n < n1; n += panelRows {
 		p := n / panelRows

@@ -19,7 +19,7 @@ func levelAVX2() level {
 	p.attnScores, p.attnMix = attnScoresAVX2, attnMixAVX2
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX2, widenF16SliceAVX2
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX2, narrowF16SliceAVX2
-	return level{name: "avx2", prims: p, packed: packedGeneric(), mat: matAVX2(), peak: peakKernels{f32: peakF32AVX2, flops: 2 * 12 * 8, read: readAllAVX2}}
+	return level{name: "avx2", prims: p, packed: packedGeneric(), mat: matAVX2(), peak: peakKernels{f32: peakF32AVX2, flops: 2 * 12 * 8, read: readAllAVX2, i8: peakI8AVX2, ops: 2 * 12 * 16}}
 }
 
 func matAVX2() matKernels {

@@ -19,7 +19,7 @@ func levelAVX512VNNI() level {
 	p.attnScores, p.attnMix = attnScoresAVX512, attnMixAVX512
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX512, widenF16SliceAVX512
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX512, narrowF16SliceAVX512
-	return level{name: "avx512vnni", prims: p, packed: packedGeneric(), mat: matAVX512(), peak: peakKernels{f32: peakF32AVX512, flops: 2 * 24 * 16, read: readAllAVX512}}
+	return level{name: "avx512vnni", prims: p, packed: packedAVX512VNNI(), mat: matAVX512(), peak: peakKernels{f32: peakF32AVX512, flops: 2 * 24 * 16, read: readAllAVX512, i8: peakI8AVX512, ops: 2 * 24 * 64}}
 }
 
 func matAVX512() matKernels {

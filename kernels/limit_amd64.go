@@ -9,6 +9,11 @@ package kernels
 //go:noescape
 func peakF32AVX2(n int)
 
+// peakI8AVX2 does n times 12 independent dot products of bytes in 8 lanes.
+//
+//go:noescape
+func peakI8AVX2(n int)
+
 // readAllAVX2 loads n bytes, a positive multiple of 1024, and forgets them.
 //
 //go:noescape
@@ -18,6 +23,11 @@ func readAllAVX2(p *byte, n int)
 //
 //go:noescape
 func peakF32AVX512(n int)
+
+// peakI8AVX512 does n times 24 independent dot products of bytes in 16 lanes.
+//
+//go:noescape
+func peakI8AVX512(n int)
 
 // readAllAVX512 loads n bytes, a positive multiple of 1024, and forgets them.
 //

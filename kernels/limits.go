@@ -10,6 +10,8 @@ type peakKernels struct {
 	f32   func(n int) // n rounds of independent multiply-adds in registers
 	flops int         // floating-point operations of a round
 	read  func(p *byte, n int)
+	i8    func(n int) // the same of dot products of bytes
+	ops   int         // integer operations of a round
 }
 
 // PeakF32 measures the f32 multiply-add rate of the engine's level with all its threads, in GFLOP/s (a multiply-add

@@ -24,12 +24,13 @@ type packKernels struct {
 
 // panelTask multiplies all rows of x with one or two panels.
 type panelTask struct {
-	f    packFormat
-	k    int // steps of 64
-	x    QuantRows
-	w    [2][]byte
-	dst  [2]tensor.Mat // [rows of x, 16]
-	next [2][]byte     // what will be wanted next, to prefetch; may be nil
+	f     packFormat
+	k     int // steps of 64
+	block int // bytes of a quantised block
+	x     QuantRows
+	w     [2][]byte
+	dst   [2]tensor.Mat // [rows of x, 16]
+	next  [2][]byte     // what will be wanted next, to prefetch; may be nil
 }
 
 func packedGeneric() packKernels {
@@ -57,7 +58,7 @@ func (e *Engine) blockPackedAt(worker int, p *Product, n0, n1 int) {
 		x = e.quantiseInto(&s.xq, p.X)
 	}
 	t := s.task
-	*t = panelTask{k: ceilDiv(x.Cols, stepDepth)}
+	*t = panelTask{k: ceilDiv(x.Cols, stepDepth), block: e.level.packed.block}
 	t.f, _ = packFormatOf(p.W.DType)
 	for r := 0; r < x.Rows; r += packedRows {
 		part := p.Dst.Slice(r, min(r+packedRows, x.Rows))

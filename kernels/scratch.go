@@ -20,6 +20,8 @@ type scratch struct {
 	args     *tileArgs
 	reduce   *reduceArgs
 	task     *panelTask
+	packed   packedArgs
+	pairs    [2]pairBuffer
 	xq       QuantRows // of a block whose X comes unquantised
 	panel    []float32 // [packedRows][16] outputs of a panel that is not whole
 }
@@ -32,6 +34,9 @@ func newScratch(l *level) scratch {
 	if l.mat.reduce == nil {
 		s.generic = new(scratchGeneric)
 		return s
+	}
+	if l.packed.pair != nil {
+		s.pairs = [2]pairBuffer{newPairBuffer(), newPairBuffer()}
 	}
 	s.allocTiles(&l.mat)
 	return s

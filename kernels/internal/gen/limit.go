@@ -22,6 +22,27 @@ var limitRoom = room{"limit", func(f *file, d *decls) {
 	f.p("JNZ loop")
 	f.end()
 
+	// Unsigned times signed bytes into 32 bits: four products a lane where there is an instruction for it, else two
+	// 16-bit ones and the addition.
+	d.add(f, "peakI8", "(n int)", fmt.Sprintf("does n times %d independent dot products of bytes in %d lanes.", accs, f.lanes))
+	f.begin("peakI8", fmt.Sprintf("func peakI8%s(n int)", f.suffix), 0, 8)
+	f.p("MOVQ n+0(FP), CX")
+	for a := range accs + 3 {
+		f.zero(a)
+	}
+	f.p("loop:")
+	for a := range accs {
+		if f.wide() {
+			f.p("VPDPBUSD %s, %s, %s", f.v(accs), f.v(accs+1), f.v(a))
+			continue
+		}
+		f.p("VPMADDWD %s, %s, %s", f.v(accs), f.v(accs+1), f.v(accs+2))
+		f.p("VPADDD %s, %s, %s", f.v(accs+2), f.v(a), f.v(a))
+	}
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.end()
+
 	// Four streams with prefetches: one stream leaves part of the memory idle.
 	d.add(f, "readAll", "(p *byte, n int)", "loads n bytes, a positive multiple of 1024, and forgets them.")
 	f.begin("readAll", fmt.Sprintf("func readAll%s(p *byte, n int)", f.suffix), 0, 16)

@@ -1,0 +1,374 @@
+package main
+
+import "fmt"
+
+// packedRoom: the tile kernels on packed weights; see matmul_packed.go of package kernels for what they compute and
+// packed.go for where things stand.
+//
+// panel kernels take 1..12 rows of X and one panel as it is stored; memory sets their pace, so they prefetch the
+// weights further on. pair kernels take 1..6 rows and two panels, whose scales (and nibbles) have been widened once for
+// all rows: then 10 of 11 instructions multiply.
+var packedRoom = room{"packed", func(f *file, d *decls) {
+	if !f.wide() {
+		return
+	}
+	for _, w := range packedFormats {
+		for r := 1; r <= panelTile; r++ {
+			panelKernel(f, d, w, r)
+		}
+		for r := 1; r <= pairTile; r++ {
+			pairKernel(f, d, w, r)
+		}
+		widenScales(f, d, w)
+	}
+}}
+
+const (
+	panelTile, pairTile = 12, 6
+
+	xStep, xBlock              = 96, 48 // of quantised activations
+	xScale, xStart, xShare     = 32, 36, 40
+	scaleBlock                 = 192 // of widened scales: ws, magic·ws, wm
+	magicReg, maskReg, magicOf = 30, 31, 0x4b400000
+)
+
+type packedFormat struct {
+	name       string
+	head, step int // bytes
+	pairStep   int // of widened weights
+	pairData   int // where the first block's begin
+}
+
+func (w packedFormat) q4() bool { return w.name == "Q4" }
+
+var packedFormats = []packedFormat{{"Q8", 0, 1088, 1088, 64}, {"Q4", 128, 576, 1024, 0}}
+
+// Offsets of packedArgs.
+const (
+	pkX = 8 * iota
+	pkXStride
+	pkW
+	pkW1
+	pkScale
+	pkScale1
+	pkDst
+	pkDst1
+	pkDstStride
+	pkPrefetch
+	pkPrefetch1
+	pkLines
+	pkSteps
+	pkMore
+)
+
+// xRow is the operand at disp of row r of X: SI is row 0, R10 row 6.
+func xRow(disp, r int) string {
+	if r < 6 {
+		return base(disp, "SI", r, "DX", "R8", "R9")
+	}
+	return base(disp, "R10", r-6, "DX", "R8", "R9")
+}
+
+func packedBegin(f *file, d *decls, name, doc string) {
+	d.add(f, name, "(a *packedArgs)", doc)
+	f.begin(name, fmt.Sprintf("func %s%s(a *packedArgs)", name, f.suffix), 0, 8)
+	f.p("MOVQ a+0(FP), AX")
+	f.p("MOVQ %d(AX), CX", pkSteps)
+}
+
+func xPointers(f *file, rows int) {
+	f.p("MOVQ %d(AX), SI", pkX)
+	f.p("MOVQ %d(AX), DX", pkXStride)
+	f.p("LEAQ (DX)(DX*2), R8")
+	f.p("LEAQ (DX)(DX*4), R9")
+	if rows > 6 {
+		f.p("LEAQ (SI)(R8*2), R10")
+	}
+}
+
+// panelKernel: Z0.. sums, Z12.. integer sums, Z24 Z25 weights, Z26 ws, Z27 magic·ws, Z28 wm.
+func panelKernel(f *file, d *decls, w packedFormat, rows int) {
+	name := fmt.Sprintf("panel%s%d", w.name, rows)
+	packedBegin(f, d, name, fmt.Sprintf("multiplies %d rows of X with a panel of %sP.", rows, w.name))
+	xPointers(f, rows)
+	f.p("MOVQ %d(AX), DI", pkW)
+	f.p("MOVQ %d(AX), R11", pkPrefetch)
+	f.p("VPBROADCASTD %s, Z%d", f.bits(magicOf), magicReg)
+	if w.q4() {
+		f.p("VPBROADCASTD %s, Z%d", f.bits(0x0f0f0f0f), maskReg)
+		f.p("MOVQ DI, BX // D and M")
+		f.p("ADDQ $%d, DI", w.head)
+	}
+	for r := range rows {
+		f.zero(r)
+	}
+	f.p("PCALIGN $32")
+	f.p("step:")
+	for b := range 2 {
+		lines := []int{}
+		for l := b; 64*l < w.step; l += 2 {
+			lines = append(lines, 64*l)
+		}
+		panelBlock(f, w, rows, b, lines)
+	}
+	f.p("ADDQ $%d, DI", w.step)
+	f.p("ADDQ $%d, R11", w.step)
+	f.p("ADDQ $%d, SI", xStep)
+	if rows > 6 {
+		f.p("ADDQ $%d, R10", xStep)
+	}
+	f.p("DECQ CX")
+	f.p("JNZ step")
+	f.p("MOVQ %d(AX), DI", pkDst)
+	f.p("MOVQ %d(AX), DX", pkDstStride)
+	for r := range rows {
+		f.p("VMOVUPS Z%d, (DI)", r)
+		if r < rows-1 {
+			f.p("ADDQ DX, DI")
+		}
+	}
+	f.end()
+}
+
+// panelBlock is block b of a step, with prefetches of lines from R11 in between.
+func panelBlock(f *file, w packedFormat, rows, b int, lines []int) {
+	sum := func(r int) string { return fmt.Sprint("Z", panelTile+r) }
+	fetch := func() {
+		if len(lines) > 0 {
+			f.p("PREFETCHT0 %d(R11)", lines[0])
+			lines = lines[1:]
+		}
+	}
+	for r := range rows {
+		if w.q4() {
+			f.p("VMOVDQA64 Z%d, %s", magicReg, sum(r))
+		} else {
+			f.p("VPBROADCASTD %s, %s", xRow(xBlock*b+xStart, r), sum(r))
+		}
+	}
+	if w.q4() {
+		f.p("VPMOVZXBD %d(DI), Z26", 16*b)
+		f.p("VPMOVSXBD %d(DI), Z28", 32+16*b)
+		f.p("VCVTDQ2PS Z26, Z26")
+		f.p("VCVTDQ2PS Z28, Z28")
+		f.p("VMULPS (BX), Z26, Z26")
+		f.p("VMULPS 64(BX), Z28, Z28")
+	} else {
+		f.p("VCVTPH2PS %d(DI), Z26", 32*b)
+	}
+	f.p("VMULPS Z%d, Z26, Z27", magicReg)
+	for j := range 8 {
+		t := 24 + j%2
+		switch {
+		case !w.q4():
+			f.p("VMOVDQU64 %d(DI), Z%d", 64+512*b+64*j, t)
+			fetch()
+		case j%2 == 0:
+			f.p("VMOVDQU64 %d(DI), Z24", 64+256*b+32*j)
+			f.p("VPSRLD $4, Z24, Z25")
+			f.p("VPANDD Z%d, Z24, Z24", maskReg)
+			f.p("VPANDD Z%d, Z25, Z25", maskReg)
+			fetch()
+			fetch()
+		}
+		for r := range rows {
+			f.p("VPDPBUSD.BCST %s, Z%d, %s", xRow(xBlock*b+4*j, r), t, sum(r))
+		}
+	}
+	for len(lines) > 0 {
+		fetch()
+	}
+	for r := range rows {
+		f.p("VFMSUB213PS Z27, Z26, %s", sum(r))
+	}
+	for r := range rows {
+		f.p("VFMADD231PS.BCST %s, %s, Z%d", xRow(xBlock*b+xScale, r), sum(r), r)
+		if w.q4() {
+			f.p("VFMADD231PS.BCST %s, Z28, Z%d", xRow(xBlock*b+xShare, r), r)
+		}
+	}
+}
+
+// pairKernel: Z0.. sums of the first panel, Z6.. of the second, Z12.. integer sums the same, Z24 Z25 weights, Z26 x,
+// Z27 magic, Z28 Z29 ws, Z30 Z31 magic·ws, then wm.
+func pairKernel(f *file, d *decls, w packedFormat, rows int) {
+	name := fmt.Sprintf("pair%s%d", w.name, rows)
+	packedBegin(f, d, name, fmt.Sprintf("multiplies %d rows of X with two panels of %sP, scales widened.", rows, w.name))
+	for p, reg := range []string{"DI", "BX"} {
+		f.p("MOVQ %d(AX), %s", pkDst+8*p, reg)
+	}
+	f.p("MOVQ %d(AX), DX", pkDstStride)
+	f.p("CMPQ %d(AX), $0", pkMore)
+	f.p("JNE more")
+	for p := range 2 {
+		for r := range rows {
+			f.zero(pairTile*p + r)
+		}
+	}
+	f.p("JMP begin")
+	f.p("more:")
+	pairDst(f, rows, func(sum int, mem string) { f.p("VMOVUPS %s, Z%d", mem, sum) })
+	f.p("begin:")
+	xPointers(f, rows)
+	for _, p := range []struct {
+		at  int
+		reg string
+	}{{pkW, "DI"}, {pkW1, "BX"}, {pkScale, "R10"}, {pkScale1, "R13"}, {pkPrefetch, "R11"}, {pkPrefetch1, "R12"}} {
+		f.p("MOVQ %d(AX), %s", p.at, p.reg)
+	}
+	if w.q4() {
+		f.p("VPBROADCASTD %s, Z27", f.bits(magicOf))
+	}
+	f.p("PCALIGN $32")
+	f.p("step:")
+	pairBlock(f, w, rows, 0)
+	f.p("MOVQ %d(AX), R15", pkLines)
+	f.p("TESTQ R15, R15")
+	f.p("JZ fetched")
+	f.p("fetch:")
+	f.p("PREFETCHT1 (R11)")
+	f.p("PREFETCHT1 (R12)")
+	f.p("ADDQ $64, R11")
+	f.p("ADDQ $64, R12")
+	f.p("DECQ R15")
+	f.p("JNZ fetch")
+	f.p("fetched:")
+	pairBlock(f, w, rows, 1)
+	f.p("ADDQ $%d, DI", w.pairStep)
+	f.p("ADDQ $%d, BX", w.pairStep)
+	f.p("ADDQ $%d, R10", 2*scaleBlock)
+	f.p("ADDQ $%d, R13", 2*scaleBlock)
+	f.p("ADDQ $%d, SI", xStep)
+	f.p("DECQ CX")
+	f.p("JNZ step")
+	for p, reg := range []string{"DI", "BX"} {
+		f.p("MOVQ %d(AX), %s", pkDst+8*p, reg)
+	}
+	f.p("MOVQ %d(AX), DX", pkDstStride)
+	pairDst(f, rows, func(sum int, mem string) { f.p("VMOVUPS Z%d, %s", sum, mem) })
+	f.end()
+}
+
+// pairDst walks the rows of both destinations, DI and BX, which it moves.
+func pairDst(f *file, rows int, each func(sum int, mem string)) {
+	for r := range rows {
+		each(r, "(DI)")
+		each(pairTile+r, "(BX)")
+		if r < rows-1 {
+			f.p("ADDQ DX, DI")
+			f.p("ADDQ DX, BX")
+		}
+	}
+}
+
+func pairBlock(f *file, w packedFormat, rows, b int) {
+	sum := func(p, r int) string { return fmt.Sprint("Z", 12+pairTile*p+r) }
+	for r := range rows {
+		for p := range 2 {
+			switch {
+			case w.q4():
+				f.p("VMOVDQA64 Z27, %s", sum(p, r))
+			default:
+				f.p("VPBROADCASTD %s, %s", xRow(xBlock*b+xStart, r), sum(p, r))
+			}
+		}
+	}
+	for j := range 8 {
+		at := w.pairData + 512*b + 64*j
+		f.p("VMOVDQU64 %d(DI), Z24", at)
+		f.p("VMOVDQU64 %d(BX), Z25", at)
+		for r := range rows {
+			f.p("VPBROADCASTD %s, Z26", xRow(xBlock*b+4*j, r))
+			f.p("VPDPBUSD Z26, Z24, %s", sum(0, r))
+			f.p("VPDPBUSD Z26, Z25, %s", sum(1, r))
+		}
+	}
+	for p, reg := range []string{"R10", "R13"} {
+		f.p("VMOVUPS %d(%s), Z%d", scaleBlock*b, reg, 28+p)
+		f.p("VMOVUPS %d(%s), Z%d", scaleBlock*b+64, reg, 30+p)
+	}
+	for r := range rows {
+		for p := range 2 {
+			f.p("VFMSUB213PS Z%d, Z%d, %s", 30+p, 28+p, sum(p, r))
+		}
+	}
+	if w.q4() {
+		for p, reg := range []string{"R10", "R13"} {
+			f.p("VMOVUPS %d(%s), Z%d", scaleBlock*b+128, reg, 30+p)
+		}
+	}
+	for r := range rows {
+		for p := range 2 {
+			f.p("VFMADD231PS.BCST %s, %s, Z%d", xRow(xBlock*b+xScale, r), sum(p, r), pairTile*p+r)
+		}
+		for p := range 2 {
+			if w.q4() {
+				f.p("VFMADD231PS.BCST %s, Z%d, Z%d", xRow(xBlock*b+xShare, r), 30+p, pairTile*p+r)
+			}
+		}
+	}
+}
+
+// widenScales prepares steps of a panel for pair kernels.
+func widenScales(f *file, d *decls, w packedFormat) {
+	name := "widen" + w.name
+	doc := "widens the scales of steps of a panel of " + w.name + "P."
+	sig := "(scales, panel *byte, steps int)"
+	size := 24
+	if w.q4() {
+		doc = "widens the scales, mins and nibbles of steps of a panel of Q4P, whose head is given apart."
+		sig = "(scales, data, panel, head *byte, steps int)"
+		size = 40
+	}
+	d.add(f, name, sig, doc)
+	f.begin(name, fmt.Sprintf("func %s%s%s", name, f.suffix, sig), 0, size)
+	f.p("MOVQ scales+0(FP), DI")
+	f.p("VPBROADCASTD %s, Z%d", f.bits(magicOf), magicReg)
+	if w.q4() {
+		f.p("MOVQ data+8(FP), R8")
+		f.p("MOVQ panel+16(FP), SI")
+		f.p("MOVQ head+24(FP), BX")
+		f.p("MOVQ steps+32(FP), CX")
+		f.p("VPBROADCASTD %s, Z%d", f.bits(0x0f0f0f0f), maskReg)
+		f.p("VMOVUPS (BX), Z2 // D")
+		f.p("VMOVUPS 64(BX), Z3 // M")
+	} else {
+		f.p("MOVQ panel+8(FP), SI")
+		f.p("MOVQ steps+16(FP), CX")
+	}
+	f.p("step:")
+	for b := range 2 {
+		if w.q4() {
+			f.p("VPMOVZXBD %d(SI), Z0", 16*b)
+			f.p("VPMOVSXBD %d(SI), Z4", 32+16*b)
+			f.p("VCVTDQ2PS Z0, Z0")
+			f.p("VCVTDQ2PS Z4, Z4")
+			f.p("VMULPS Z2, Z0, Z0")
+			f.p("VMULPS Z3, Z4, Z4")
+			f.p("VMOVUPS Z4, %d(DI)", scaleBlock*b+128)
+		} else {
+			f.p("VCVTPH2PS %d(SI), Z0", 32*b)
+		}
+		f.p("VMULPS Z%d, Z0, Z1", magicReg)
+		f.p("VMOVUPS Z0, %d(DI)", scaleBlock*b)
+		f.p("VMOVUPS Z1, %d(DI)", scaleBlock*b+64)
+		if w.q4() {
+			for j := range 4 {
+				f.p("VMOVDQU64 %d(SI), Z5", 64+256*b+64*j)
+				f.p("VPSRLD $4, Z5, Z6")
+				f.p("VPANDD Z%d, Z5, Z5", maskReg)
+				f.p("VPANDD Z%d, Z6, Z6", maskReg)
+				f.p("VMOVDQU64 Z5, %d(R8)", 512*b+128*j)
+				f.p("VMOVDQU64 Z6, %d(R8)", 512*b+128*j+64)
+			}
+		}
+	}
+	f.p("ADDQ $%d, SI", w.step)
+	f.p("ADDQ $%d, DI", 2*scaleBlock)
+	if w.q4() {
+		f.p("ADDQ $%d, R8", w.pairStep)
+	}
+	f.p("DECQ CX")
+	f.p("JNZ step")
+	f.end()
+}

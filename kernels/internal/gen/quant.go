@@ -1,0 +1,81 @@
+package main
+
+import "fmt"
+
+// quantRoom: activations to int8 in blocks of 32; see quantrows.go of package kernels.
+var quantRoom = room{"quant", func(f *file, d *decls) {
+	if !f.wide() {
+		return
+	}
+	sig := "(dst *byte, x *float32, n int)"
+	d.add(f, "quant", sig, "quantises n > 0 blocks of 32 activations.")
+	f.begin("quant", fmt.Sprintf("func quant%s%s", f.suffix, sig), 0, 24)
+	f.p("MOVQ dst+0(FP), DI")
+	f.p("MOVQ x+8(FP), SI")
+	f.p("MOVQ n+16(FP), CX")
+	f.p("VPBROADCASTD %s, Z20 // all but the sign", f.bits(0x7fffffff))
+	f.p("VMOVSS %s, X21", f.c(127))
+	f.p("block:")
+	f.p("VMOVUPS (SI), Z0")
+	f.p("VMOVUPS 64(SI), Z1")
+	f.p("VPANDD Z20, Z0, Z2")
+	f.p("VPANDD Z20, Z1, Z3")
+	f.p("VPMAXUD Z2, Z3, Z2")
+	foldLanes(f, "VPMAXUD", 2, 3)
+	f.p("VMOVD X2, AX")
+	f.p("CMPL AX, $0x7f800000")
+	f.p("JCC broken")
+	f.p("CMPL AX, $0x0d800000 // 2^-100")
+	f.p("JCS zero")
+	f.p("VDIVSS X21, X2, X4 // scale")
+	f.p("VDIVSS X2, X21, X5")
+	f.p("VBROADCASTSS X5, Z5")
+	f.p("VMULPS Z5, Z0, Z0")
+	f.p("VMULPS Z5, Z1, Z1")
+	f.p("VCVTPS2DQ Z0, Z0")
+	f.p("VCVTPS2DQ Z1, Z1")
+	f.p("VPMOVSDB Z0, (DI)")
+	f.p("VPMOVSDB Z1, 16(DI)")
+	f.p("VPADDD Z0, Z1, Z2")
+	foldLanes(f, "VPADDD", 2, 3)
+	f.p("VMOVD X2, AX")
+	f.p("store:")
+	f.p("VXORPS X6, X6, X6")
+	f.p("VCVTSI2SSL AX, X6, X6")
+	f.p("VMULSS X4, X6, X6")
+	f.p("SHLL $7, AX")
+	f.p("NEGL AX")
+	f.p("ADDL $0x4b400000, AX")
+	f.p("VMOVSS X4, %d(DI)", xScale)
+	f.p("MOVL AX, %d(DI)", xStart)
+	f.p("VMOVSS X6, %d(DI)", xShare)
+	f.p("ADDQ $128, SI")
+	f.p("ADDQ $%d, DI", xBlock)
+	f.p("DECQ CX")
+	f.p("JNZ block")
+	f.end()
+	f.p("broken:")
+	f.p("MOVL $0x7fc00000, AX")
+	f.p("VMOVD AX, X4")
+	f.p("JMP none")
+	f.p("zero:")
+	f.p("VXORPS X4, X4, X4")
+	f.p("none:")
+	f.p("VPXOR X0, X0, X0")
+	f.p("VMOVDQU X0, (DI)")
+	f.p("VMOVDQU X0, 16(DI)")
+	f.p("XORL AX, AX")
+	f.p("JMP store")
+}}
+
+// foldLanes folds the 16 lanes of register a into its first, t is used.
+func foldLanes(f *file, op string, a, t int) {
+	f.p("VEXTRACTI64X4 $1, Z%d, Y%d", a, t)
+	f.p("%s Y%d, Y%d, Y%d", op, t, a, a)
+	f.p("VEXTRACTI128 $1, Y%d, X%d", a, t)
+	f.p("%s X%d, X%d, X%d", op, t, a, a)
+	f.p("VPSHUFD $0x4e, X%d, X%d", a, t)
+	f.p("%s X%d, X%d, X%d", op, t, a, a)
+	f.p("VPSHUFD $0xb1, X%d, X%d", a, t)
+	f.p("%s X%d, X%d, X%d", op, t, a, a)
+}

@@ -1,0 +1,107 @@
+package kernels
+
+import "unsafe"
+
+// packedArgs is what tile kernels on packed weights read; offsets known to internal/gen.
+type packedArgs struct {
+	x             unsafe.Pointer
+	xStride       int // bytes
+	w, scale, dst [2]unsafe.Pointer
+	dstStride     int // bytes
+	prefetch      [2]uintptr
+	lines         int // prefetched of each panel in a step
+	steps         int
+	more          int // 0: start sums at zero, else go on from dst
+}
+
+// packedTiles are the tile kernels of a level, by rows of X. widen prepares steps of a panel (the first at p, its head
+// apart) for pair kernels and gives the address of the weights they read.
+type packedTiles struct {
+	panel [numPackFormats][]func(*packedArgs)
+	pair  [numPackFormats][]func(*packedArgs)
+	widen [numPackFormats]func(b *pairBuffer, p, head unsafe.Pointer, steps int) unsafe.Pointer
+}
+
+// pairSteps is how many steps of a pair of panels are widened at once: 2048 k, which stay in L2.
+const pairSteps = 32
+
+// pairBuffer is a worker's room for the widened weights of a panel.
+type pairBuffer struct {
+	scale []float32 // [pairSteps][2 blocks][ws, magic·ws, wm][16]
+	data  []byte    // [pairSteps][2][8][16][4]
+}
+
+func newPairBuffer() pairBuffer {
+	return pairBuffer{aligned(pairSteps * 2 * 3 * panelRows), bytesOf(aligned(pairSteps * stepDepth * panelRows / 4))}
+}
+
+func bytesOf(f []float32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&f[0])), 4*len(f)) }
+
+// Prefetch distances. A single tile is bound by memory and looks this far ahead along the panels; tiles of a pair share
+// the fetching of the next pair.
+const panelAhead = 3072
+
+// runPanel multiplies all rows with one panel, in tiles of equal height.
+func (k *packedTiles) runPanel(s *scratch, t *panelTask) {
+	a := &s.packed
+	kernels := k.panel[t.f]
+	a.w[0] = unsafe.Pointer(unsafe.SliceData(t.w[0]))
+	a.prefetch[0] = uintptr(a.w[0]) + panelAhead
+	a.xStride, a.dstStride, a.steps = t.x.stride, 4*t.dst[0].Stride, t.k
+	c := tile(t.x.Rows, len(kernels)-1)
+	for r := 0; r < t.x.Rows; {
+		n := c.height(r)
+		a.x, a.dst[0] = unsafe.Pointer(&t.x.data[r*t.x.stride]), unsafe.Pointer(&t.dst[0].Data[r*t.dst[0].Stride])
+		kernels[n](a)
+		r += n
+	}
+}
+
+// height is how tall the tile at row r is.
+func (c tiling) height(r int) int {
+	if r < c.big*c.nBig {
+		return c.big
+	}
+	return c.small
+}
+
+// runPair multiplies all rows with two panels: pairSteps at a time their scales are widened, then all tiles pass.
+func (k *packedTiles) runPair(s *scratch, t *panelTask) {
+	a := &s.packed
+	p := packings[t.f]
+	c := tile(t.x.Rows, len(k.pair[t.f])-1)
+	tiles := c.nBig + c.nSmall
+	a.xStride, a.dstStride = t.x.stride, 4*t.dst[0].Stride
+	for from := 0; from < t.k; from += pairSteps {
+		a.steps, a.more = min(pairSteps, t.k-from), from
+		for i := range 2 {
+			head := unsafe.Pointer(unsafe.SliceData(t.w[i]))
+			at := unsafe.Add(head, p.head+from*p.step)
+			a.w[i] = k.widen[t.f](&s.pairs[i], at, head, a.steps)
+			a.scale[i] = unsafe.Pointer(unsafe.SliceData(s.pairs[i].scale))
+		}
+		a.lines = 0
+		if t.next[0] != nil && t.next[1] != nil {
+			a.lines = ceilDiv(p.step/64, tiles)
+			for i := range 2 {
+				a.prefetch[i] = uintptr(unsafe.Pointer(unsafe.SliceData(t.next[i]))) + uintptr(p.head+from*p.step)
+			}
+		}
+		k.tiles(a, t, c, from)
+	}
+}
+
+func (k *packedTiles) tiles(a *packedArgs, t *panelTask, c tiling, from int) {
+	for r := 0; r < t.x.Rows; {
+		n := c.height(r)
+		a.x = unsafe.Pointer(&t.x.data[r*t.x.stride+from*2*t.block])
+		for i := range 2 {
+			a.dst[i] = unsafe.Pointer(&t.dst[i].Data[r*t.dst[i].Stride])
+		}
+		k.pair[t.f][n](a)
+		for i := range 2 {
+			a.prefetch[i] += uintptr(64 * a.lines * a.steps)
+		}
+		r += n
+	}
+}
