@@ -21,6 +21,7 @@ type Binder struct {
 	claims  []Claim
 	skip    []string
 	faults  Faults
+	leave   bool // see LeaveTurned
 }
 
 // Claim is one tensor in use.

@@ -9,13 +9,22 @@ import (
 )
 
 // ExpertTensors are the weights of a layer's experts, one entry an expert, whatever the layout on disk. They are views
-// of the file wherever that has the rows in order; otherwise repacked copies.
+// of the file wherever that has the rows in order; otherwise repacked copies, or after [Binder.LeaveTurned] the file's own
+// bytes as [Turned].
 type ExpertTensors struct {
 	Layout string           // as [Layouts] names it
 	Gate   []*tensor.Tensor // [I,H] each; nil entries for ungated experts
 	Up     []*tensor.Tensor // [I,H] each
 	Down   []*tensor.Tensor // [H,I] each
+
+	// The names of the file's tensors that the three of each expert lie in; experts of a fused layout share them.
+	GateName, UpName, DownName []string
+	// Turned are gate, up and down of each expert where LeaveTurned left them as they lie; then the lists above are nil.
+	Turned [][3]Turned
 }
+
+// LeaveTurned makes Experts leave transposed experts as they lie in the file, for callers that read rows once.
+func (b *Binder) LeaveTurned() { b.leave = true }
 
 // Experts claims the weights of e experts of width i over hidden width h, of the layer whose tensors begin with prefix
 // ("model.layers.3."). The layout is found by the names alone, never by the model's type; whether fused tensors are
@@ -107,15 +116,20 @@ func (b *Binder) perExpert(prefix string, l perExpert, e, i, h int) ExpertTensor
 	out := newExperts(l.name, min(e, have+fewMissing))
 	for x := range out.Up {
 		if l.gate != "" {
-			b.Need(&out.Gate[x], prefix+fmt.Sprintf(l.gate, x), i, h)
+			out.GateName[x] = prefix + fmt.Sprintf(l.gate, x)
+			b.Need(&out.Gate[x], out.GateName[x], i, h)
 		}
-		b.Need(&out.Up[x], prefix+fmt.Sprintf(l.up, x), i, h)
-		b.Need(&out.Down[x], prefix+fmt.Sprintf(l.down, x), h, i)
+		out.UpName[x], out.DownName[x] = prefix+fmt.Sprintf(l.up, x), prefix+fmt.Sprintf(l.down, x)
+		b.Need(&out.Up[x], out.UpName[x], i, h)
+		b.Need(&out.Down[x], out.DownName[x], h, i)
 	}
 	return out
 }
 
 func newExperts(layout string, e int) ExpertTensors {
-	list := make([]*tensor.Tensor, 3*e)
-	return ExpertTensors{Layout: layout, Gate: list[:e:e], Up: list[e : 2*e : 2*e], Down: list[2*e:]}
+	list, names := make([]*tensor.Tensor, 3*e), make([]string, 3*e)
+	return ExpertTensors{
+		Layout: layout, Gate: list[:e:e], Up: list[e : 2*e : 2*e], Down: list[2*e:],
+		GateName: names[:e:e], UpName: names[e : 2*e : 2*e], DownName: names[2*e:],
+	}
 }

@@ -26,6 +26,7 @@ func (b *Binder) fused(prefix string, l fused, e, i, h int) ExpertTensors {
 	for x := range e {
 		both := gu.Index(x)
 		out.Gate[x], out.Up[x], out.Down[x] = both.Rows(0, i), both.Rows(i, 2*i), d.Index(x)
+		out.GateName[x], out.UpName[x], out.DownName[x] = gateUp, gateUp, down
 	}
 	return out
 }
@@ -42,19 +43,30 @@ func (b *Binder) isTransposed(l fused, gateUp, down string, e, i, h int) bool {
 	return l.transposed && !straight && (turned || l.name == "E")
 }
 
-// fusedTransposed repacks [E,in,out] into [out,in] for each expert.
+// fusedTransposed repacks [E,in,out] into [out,in] for each expert, or leaves that to the caller.
 func (b *Binder) fusedTransposed(gateUp, down string, e, i, h int) ExpertTensors {
 	var gu, d *tensor.Tensor
 	b.Need(&gu, gateUp, e, h, 2*i)
 	b.Need(&d, down, e, i, h)
-	b.repacked(gateUp, down)
+	if !b.leave {
+		b.repacked(gateUp, down)
+	}
 	if gu == nil || d == nil {
 		return ExpertTensors{}
 	}
 	out := newExperts("E", e)
 	for x := range e {
+		out.GateName[x], out.UpName[x], out.DownName[x] = gateUp, gateUp, down
+		if b.leave {
+			both := gu.Index(x)
+			out.Turned = append(out.Turned, [3]Turned{{both, 0, i}, {both, i, i}, {d.Index(x), 0, h}})
+			continue
+		}
 		both := transpose(gu.Index(x))
 		out.Gate[x], out.Up[x], out.Down[x] = both.Rows(0, i), both.Rows(i, 2*i), transpose(d.Index(x))
+	}
+	if b.leave {
+		out.Gate, out.Up, out.Down = nil, nil, nil
 	}
 	return out
 }

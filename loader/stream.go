@@ -9,12 +9,18 @@ import (
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
-// Planned is a tensor of a file whose bytes come later.
+// Planned is a tensor of a file whose bytes come later. Align, where it is more than the size of an element, says that
+// the tensor is to begin at a multiple of it in the file: at most 64, and every tensor of that Align that many bytes long
+// or a multiple.
 type Planned struct {
 	Name  string
 	DType tensor.DType
 	Shape tensor.Shape
+	Align int
 }
+
+// align is what the tensor's place in the file is a multiple of.
+func (p *Planned) align() int { return max(p.Align, p.DType.Size()) }
 
 // Stream writes a safetensors file whose shapes are known before its numbers are, in bounded memory: rows of any tensor
 // in any order. Until Commit the file stands under a temporary name beside its place; Abort leaves nothing. Rows that
@@ -29,13 +35,16 @@ type Stream struct {
 // Create makes room for the planned tensors. Errors: [ErrTensor], or the operating system's.
 func Create(path string, plan []Planned, metadata map[string]string) (*Stream, error) {
 	ordered := slices.Clone(plan)
-	slices.SortStableFunc(ordered, func(a, b Planned) int { return b.DType.Size() - a.DType.Size() })
+	slices.SortStableFunc(ordered, func(a, b Planned) int { return b.align() - a.align() })
 	s := &Stream{path: path, at: map[string]int64{}, plan: map[string]Planned{}}
 	size := 0
 	for _, p := range ordered {
 		n, err := p.Shape.Bytes(p.DType)
 		if _, dup := s.plan[p.Name]; err != nil || dup || p.DType.Size() == 0 {
 			return nil, &Fault{Kind: ErrTensor, Field: p.Name, Want: "a name of its own, a dtype and a shape", Found: fmt.Sprint(p.DType, p.Shape)}
+		}
+		if p.Align > 64 || size%p.align() != 0 {
+			return nil, &Fault{Kind: ErrTensor, Field: p.Name, Want: "a place that is aligned", Found: fmt.Sprintf("byte %d for %d", size, p.Align)}
 		}
 		s.plan[p.Name], s.at[p.Name] = p, int64(size)
 		size += n

@@ -1,6 +1,10 @@
 package loader
 
-import "github.com/seed2fbf7788/switchyard/tensor"
+import (
+	"fmt"
+
+	"github.com/seed2fbf7788/switchyard/tensor"
+)
 
 // transposeTile keeps both sides of a transposition in the nearest cache.
 const transposeTile = 32
@@ -43,6 +47,42 @@ func transposeBytes(dst, src []byte, r, c, size int) {
 	tiles(r, c, func(y, x0, x1 int) {
 		for x := x0; x < x1; x++ {
 			copy(dst[(x*r+y)*size:][:size], src[(y*c+x)*size:])
+		}
+	})
+}
+
+// Turned is a weight [Rows, K] that lies transposed in a file: its row i is column First+i of T [K, C].
+type Turned struct {
+	T           *tensor.Tensor
+	First, Rows int
+}
+
+// Fill copies rows [a,b) of the weight to dst, row after row. It panics unless dst is (b-a)·K elements long.
+func (t *Turned) Fill(dst []byte, a, b int) {
+	k, c, size := t.T.Shape[0], t.T.Shape[1], t.T.DType.Size()
+	if a < 0 || b < a || b > t.Rows || len(dst) != (b-a)*k*size {
+		panic(fmt.Sprintf("loader.Turned.Fill: rows [%d,%d) of %d to %d bytes", a, b, t.Rows, len(dst)))
+	}
+	out := &tensor.Tensor{DType: t.T.DType, Shape: tensor.Shape{b - a, k}, Data: dst}
+	first := t.First + a
+	switch t.T.DType {
+	case tensor.BF16, tensor.F16:
+		fillTurned(out.U16s(), t.T.U16s(), first, b-a, k, c)
+	case tensor.F32:
+		fillTurned(out.F32s(), t.T.F32s(), first, b-a, k, c)
+	default:
+		for y := range k {
+			for x := range b - a {
+				copy(dst[(x*k+y)*size:][:size], t.T.Data[(y*c+first+x)*size:])
+			}
+		}
+	}
+}
+
+func fillTurned[E any](dst, src []E, first, n, k, c int) {
+	tiles(k, n, func(y, x0, x1 int) {
+		for x, v := range src[y*c+first+x0 : y*c+first+x1] {
+			dst[(x0+x)*k+y] = v
 		}
 	})
 }

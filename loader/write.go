@@ -56,7 +56,7 @@ func headerOf(tensors []Named, metadata map[string]string) ([]byte, error) {
 			return nil, err
 		}
 		seen[t.Name] = true
-		plan[i] = Planned{t.Name, t.Tensor.DType, t.Tensor.Shape}
+		plan[i] = Planned{Name: t.Name, DType: t.Tensor.DType, Shape: t.Tensor.Shape}
 	}
 	return headerText64(plan, metadata), nil
 }
