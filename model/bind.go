@@ -13,7 +13,9 @@ import (
 // loader's Binder; nothing is used before Done has said that there are none.
 type binder struct {
 	*loader.Binder
-	faults []error
+	packed  string // the scheme of a packed folder, else empty
+	weights []weight
+	faults  []error
 }
 
 // at is the prefix of layer i.
@@ -35,6 +37,36 @@ func (b *binder) asMatrix(name string, t *tensor.Tensor) kernels.Matrix {
 		b.faults = append(b.faults, fmt.Errorf("%s: %w", name, err))
 	}
 	return m
+}
+
+// weight claims a matrix [rows, cols] that schemes quantise; a packed folder has it in the form of its scheme.
+func (b *binder) weight(dst *kernels.Matrix, p part, name string, rows, cols int) {
+	w := weight{name: name, source: name, part: p, rows: rows, cols: cols, dst: dst}
+	if b.packed != "" {
+		b.fromPacked(&w)
+		return
+	}
+	*dst = b.matrix(name, rows, cols)
+	b.weights = append(b.weights, w)
+}
+
+// fromPacked claims a weight of a packed folder.
+func (b *binder) fromPacked(w *weight) {
+	size, err := w.packedSize(b.packed)
+	if err != nil {
+		b.faults = append(b.faults, err)
+		return
+	}
+	d, panels := packedDType(b.packed, w.part), panelsOf(w.rows)
+	data := b.Packed(loader.Packed{
+		Name: w.name, DType: d, Rows: w.rows, Cols: w.cols, Panels: panels, Bytes: size / panels, Note: w.note(b.packed),
+	})
+	if data == nil { // a fault has been noted
+		return
+	}
+	if *w.dst, err = kernels.PackedMatrix(d, w.rows, w.cols, data); err != nil {
+		b.faults = append(b.faults, fmt.Errorf("%s: %w", w.name, err))
+	}
 }
 
 // vector claims a weight [n] and widens it to f32.
@@ -71,16 +103,21 @@ func (b *binder) normOf(name string, s *Spec, n int) Norm {
 
 // ends claims what stands before and behind the layers.
 func (b *binder) ends(s *Spec, w *Weights) {
-	w.Embed = b.matrix("model.embed_tokens.weight", s.Vocab, s.Hidden)
+	w.Embed = b.matrix(embedName, s.Vocab, s.Hidden)
 	w.Norm = b.normOf("model.norm", s, s.Hidden)
 	w.HeadBias = b.vectorIf(s.HeadBias, "lm_head.bias", s.Vocab)
-	if !s.Tied {
-		w.Head = b.matrix("lm_head.weight", s.Vocab, s.Hidden)
+	if !s.Tied || b.packed != "" {
+		b.weight(&w.Head, partHead, "lm_head.weight", s.Vocab, s.Hidden)
 		return
 	}
 	w.Head = w.Embed
+	b.weights = append(b.weights, weight{
+		name: "lm_head.weight", source: embedName, keep: true, part: partHead, rows: s.Vocab, cols: s.Hidden, dst: &w.Head,
+	})
 	b.Skip("lm_head.weight") // some writers store the tied head a second time
 }
+
+const embedName = "model.embed_tokens.weight"
 
 // norms claims the two norms of a layer: before the branches, or behind them.
 func (b *binder) norms(at string, s *Spec, l *LayerWeights) {
@@ -99,11 +136,15 @@ func (b *binder) attention(at string, s *Spec, i int, l *LayerWeights) {
 	q, kv := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	w := &gqa{
 		spec: a, eps: s.NormEps,
-		q: b.matrix(at+"q_proj.weight", q, s.Hidden), qBias: b.vectorIf(a.QKVBias, at+"q_proj.bias", q),
-		k: b.matrix(at+"k_proj.weight", kv, s.Hidden), kBias: b.vectorIf(a.QKVBias, at+"k_proj.bias", kv),
-		v: b.matrix(at+"v_proj.weight", kv, s.Hidden), vBias: b.vectorIf(a.QKVBias, at+"v_proj.bias", kv),
-		o: b.matrix(at+"o_proj.weight", s.Hidden, q), oBias: b.vectorIf(a.OBias, at+"o_proj.bias", s.Hidden),
+		qBias: b.vectorIf(a.QKVBias, at+"q_proj.bias", q),
+		kBias: b.vectorIf(a.QKVBias, at+"k_proj.bias", kv),
+		vBias: b.vectorIf(a.QKVBias, at+"v_proj.bias", kv),
+		oBias: b.vectorIf(a.OBias, at+"o_proj.bias", s.Hidden),
 	}
+	b.weight(&w.q, partAttention, at+"q_proj.weight", q, s.Hidden)
+	b.weight(&w.k, partAttention, at+"k_proj.weight", kv, s.Hidden)
+	b.weight(&w.v, partAttention, at+"v_proj.weight", kv, s.Hidden)
+	b.weight(&w.o, partAttention, at+"o_proj.weight", s.Hidden, q)
 	switch a.QKNorm {
 	case QKNormHead:
 		w.qNorm, w.kNorm = b.vector(at+"q_norm.weight", a.HeadDim), b.vector(at+"k_norm.weight", a.HeadDim)
@@ -116,14 +157,17 @@ func (b *binder) attention(at string, s *Spec, i int, l *LayerWeights) {
 // dense claims a gated feed-forward gate_proj, up_proj, down_proj.
 func (b *binder) dense(at string, s *Spec, i int, l *LayerWeights) {
 	d := s.Layers[i].Dense
-	l.Dense = b.mlp(at, s.Hidden, d.Width, d.Bias)
+	l.Dense = &moe.MLP{}
+	b.mlp(l.Dense, at, s.Hidden, d.Width, d.Bias)
 	l.Dense.Act = moe.GLU(d.Act)
 }
 
-func (b *binder) mlp(at string, hidden, width int, bias bool) *moe.MLP {
-	return &moe.MLP{
-		Gate: b.matrix(at+"gate_proj.weight", width, hidden), GateBias: b.vectorIf(bias, at+"gate_proj.bias", width),
-		Up: b.matrix(at+"up_proj.weight", width, hidden), UpBias: b.vectorIf(bias, at+"up_proj.bias", width),
-		Down: b.matrix(at+"down_proj.weight", hidden, width), DownBias: b.vectorIf(bias, at+"down_proj.bias", hidden),
-	}
+// mlp claims gate_proj, up_proj and down_proj into m.
+func (b *binder) mlp(m *moe.MLP, at string, hidden, width int, bias bool) {
+	b.weight(&m.Gate, partFeedForward, at+"gate_proj.weight", width, hidden)
+	b.weight(&m.Up, partFeedForward, at+"up_proj.weight", width, hidden)
+	b.weight(&m.Down, partFeedForward, at+"down_proj.weight", hidden, width)
+	m.GateBias = b.vectorIf(bias, at+"gate_proj.bias", width)
+	m.UpBias = b.vectorIf(bias, at+"up_proj.bias", width)
+	m.DownBias = b.vectorIf(bias, at+"down_proj.bias", hidden)
 }

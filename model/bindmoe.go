@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 
+	"github.com/seed2fbf7788/switchyard/kernels"
 	"github.com/seed2fbf7788/switchyard/loader"
 	"github.com/seed2fbf7788/switchyard/moe"
 	"github.com/seed2fbf7788/switchyard/tensor"
@@ -25,19 +26,62 @@ func (b *binder) router(s *Spec, i int, l *LayerWeights, names ...string) {
 // experts claims the routed experts, whatever layout they have on disk.
 func (b *binder) experts(at string, s *Spec, i int, l *LayerWeights) {
 	mix := s.Layers[i].MoE
-	t := b.Experts(at, mix.Gate.Experts, mix.Width, s.Hidden)
-	if l.MoE == nil {
-		return
+	var list moe.Experts
+	if b.packed != "" {
+		list = b.packedExperts(at, mix.Gate.Experts, mix.Width, s.Hidden)
+	} else {
+		list = b.mlps(at, b.Experts(at, mix.Gate.Experts, mix.Width, s.Hidden), mix.Width, s.Hidden)
 	}
-	l.MoE.Experts = b.mlps(at, t, mix.Block.Act)
+	for e := range list {
+		list[e].Act = mix.Block.Act
+	}
+	if l.MoE != nil {
+		l.MoE.Experts = list
+	}
 }
 
-func (b *binder) mlps(at string, t loader.ExpertTensors, act moe.Act) moe.Experts {
-	list := make(moe.Experts, len(t.Gate))
+// mlps notes where each expert's matrices come from.
+func (b *binder) mlps(at string, t loader.ExpertTensors, width, hidden int) moe.Experts {
+	list := make(moe.Experts, len(t.UpName))
 	for e := range list {
-		name := fmt.Sprintf("%sexperts.%d", at, e)
-		list[e] = moe.MLP{
-			Gate: b.asMatrix(name, t.Gate[e]), Up: b.asMatrix(name, t.Up[e]), Down: b.asMatrix(name, t.Down[e]), Act: act,
+		for j, dst := range []*kernels.Matrix{&list[e].Gate, &list[e].Up, &list[e].Down} {
+			w := expertWeight(dst, at, e, j, width, hidden)
+			w.source = [][]string{t.GateName, t.UpName, t.DownName}[j][e]
+			if t.Turned != nil {
+				w.turned = &t.Turned[e][j]
+			} else {
+				*dst = b.asMatrix(w.source, [][]*tensor.Tensor{t.Gate, t.Up, t.Down}[j][e])
+			}
+			b.weights = append(b.weights, w)
+		}
+	}
+	return list
+}
+
+// expertWeight is matrix j (gate, up, down) of expert e under the name that packed folders give it, whatever the layout
+// of the checkpoint that they were made from.
+func expertWeight(dst *kernels.Matrix, at string, e, j, width, hidden int) weight {
+	name := fmt.Sprintf("%smlp.experts.%d.%s_proj.weight", at, e, []string{"gate", "up", "down"}[j])
+	w := weight{name: name, source: name, part: partFeedForward, rows: width, cols: hidden, dst: dst}
+	if j == 2 {
+		w.rows, w.cols = hidden, width
+	}
+	return w
+}
+
+// packedExperts claims the experts of a packed folder. Their number comes from a config: it sizes nothing that the files
+// do not back.
+func (b *binder) packedExperts(at string, n, width, hidden int) moe.Experts {
+	const fewMissing = 8
+	have := 0
+	for have < n && b.Has(expertWeight(nil, at, have, 1, width, hidden).name) {
+		have++
+	}
+	list := make(moe.Experts, min(n, have+fewMissing))
+	for e := range list {
+		for j, dst := range []*kernels.Matrix{&list[e].Gate, &list[e].Up, &list[e].Down} {
+			w := expertWeight(dst, at, e, j, width, hidden)
+			b.fromPacked(&w)
 		}
 	}
 	return list
@@ -49,8 +93,8 @@ func (b *binder) shared(at, gate string, s *Spec, i int, l *LayerWeights) {
 	if spec == nil {
 		return
 	}
-	m := b.mlp(at, s.Hidden, spec.Width, false)
-	h := &moe.Shared{MLP: *m}
+	h := &moe.Shared{}
+	b.mlp(&h.MLP, at, s.Hidden, spec.Width, false)
 	if spec.Gate == moe.SharedSigmoid {
 		h.Gate = b.matrix(gate, 1, s.Hidden)
 	}
@@ -63,14 +107,24 @@ func (b *binder) sharedFused(at string, s *Spec, i int, l *LayerWeights) {
 	if spec == nil {
 		return
 	}
-	both := b.matrix(at+"input_linear.weight", 2*spec.Width, s.Hidden)
-	down := b.matrix(at+"output_linear.weight", s.Hidden, spec.Width)
-	if both.Rows == 0 { // a fault has been noted
+	h := &moe.Shared{}
+	b.addShared(s, i, l, h)
+	if b.packed != "" { // there the three stand apart
+		b.mlp(&h.MLP, at, s.Hidden, spec.Width, false)
 		return
 	}
-	b.addShared(s, i, l, &moe.Shared{MLP: moe.MLP{
-		Gate: both.RowRange(0, spec.Width), Up: both.RowRange(spec.Width, 2*spec.Width), Down: down,
-	}})
+	w := weight{source: at + "input_linear.weight", part: partFeedForward, rows: spec.Width, cols: s.Hidden}
+	if both := b.matrix(w.source, 2*spec.Width, s.Hidden); both.Rows > 0 { // else a fault has been noted
+		h.MLP.Gate, h.MLP.Up = both.RowRange(0, spec.Width), both.RowRange(spec.Width, 2*spec.Width)
+	}
+	w.name, w.dst = at+"gate_proj.weight", &h.MLP.Gate
+	b.weights = append(b.weights, w)
+	w.name, w.dst = at+"up_proj.weight", &h.MLP.Up
+	b.weights = append(b.weights, w)
+	w = weight{source: at + "output_linear.weight", part: partFeedForward, rows: s.Hidden, cols: spec.Width}
+	h.MLP.Down = b.matrix(w.source, s.Hidden, spec.Width)
+	w.name, w.dst = at+"down_proj.weight", &h.MLP.Down
+	b.weights = append(b.weights, w)
 }
 
 func (b *binder) addShared(s *Spec, i int, l *LayerWeights, h *moe.Shared) {

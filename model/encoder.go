@@ -68,6 +68,9 @@ func (e *Encoder) load(fsys fs.FS) error {
 	if err := e.opts.check(); err != nil {
 		return err
 	}
+	if q := e.opts.Quant; q != "" && q != quantNone {
+		return fmt.Errorf("%w: quant: want none, the only form of an encoder, found %q", ErrOption, q)
+	}
 	if e.pool, err = readPooling(fsys, spec); err != nil {
 		return err
 	}

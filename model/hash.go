@@ -14,11 +14,14 @@ const Version = "0.1.0-dev"
 const hashEnds = 4096
 
 // Hash identifies the weights: SHA-256 over the name, dtype, shape and the first and last 4 KiB of every tensor in use, by
-// name. Two checkpoints that differ only in the midst of a tensor have the same hash.
+// name, and the scheme where they are quantised. Two checkpoints that differ only in the midst of a tensor have the same hash.
 func (m *Model) Hash() string {
 	h := sha256.New()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.scheme != "" {
+		fmt.Fprintf(h, "quant %s\n", m.scheme)
+	}
 	for _, c := range m.claims {
 		t, ok := m.ckpt.Tensor(c.Name)
 		if !ok {

@@ -26,6 +26,14 @@ type Options struct {
 	Context int    // tokens that a sequence may hold; 0: what the model was made for
 	Chunk   int    // tokens of a prompt that are computed at once; 0: 512
 	Compute string // "" or "f32"; "bf16" rounds activations before products with bf16 weights, all but the router's
+
+	// Quant is the form of the large matrices: "" or "none" as the folder has them, "int8", "int4" or "mixed" (experts and
+	// feed-forward in 4 bits, attention and head in 8). They are quantised while opening; router, norms, biases and
+	// embeddings stay as they are. A folder that Quantize made has its own form, which needs no asking for.
+	Quant string
+	// Progress, where it is set, is told while weights are quantised how many bytes of them have been read. It is called on
+	// the goroutine that opens the model.
+	Progress func(done, total int64)
 }
 
 // Model is an open checkpoint, ready to run. It is safe for concurrent use: steps of several sessions take turns.
@@ -33,8 +41,12 @@ type Model struct {
 	opts    Options
 	spec    *Spec
 	ckpt    *loader.Checkpoint
-	claims  []loader.Claim
+	claims  []loader.Claim // of the files
+	inUse   []loader.Claim // the same with quantised weights in place of their sources
+	scheme  string         // how the weights are quantised; empty for not at all
 	weights Weights
+	free    func() error // gives the memory of quantised weights back; may be nil
+	sizes   []SchemeSize
 	text    text
 
 	program moe.Program     // Options.Gate
@@ -51,13 +63,16 @@ type Model struct {
 	tables map[int]*ropeTable
 }
 
-// Open opens a Hugging Face folder. Weights stay in the mapped files; nothing is converted.
-func Open(dir string, o Options) (*Model, error) {
+// Open opens a Hugging Face folder. Weights stay in the mapped files; nothing is converted unless Options.Quant asks.
+func Open(dir string, o Options) (*Model, error) { return OpenContext(context.Background(), dir, o) }
+
+// OpenContext is Open that gives up when ctx is cancelled, also while it quantises.
+func OpenContext(ctx context.Context, dir string, o Options) (*Model, error) {
 	ckpt, err := loader.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	m, err := newModel(ckpt, os.DirFS(dir), o)
+	m, err := newModel(ctx, ckpt, os.DirFS(dir), o)
 	if err != nil {
 		return nil, err
 	}
@@ -71,47 +86,76 @@ func OpenFS(fsys fs.FS, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newModel(ckpt, fsys, o)
+	return newModel(context.Background(), ckpt, fsys, o)
 }
 
 // OpenCheckpoint opens a checkpoint that lies in no folder, such as one of [loader.FromMemory]; it has no tokenizer. The
 // model closes it, also where opening fails.
 func OpenCheckpoint(ckpt *loader.Checkpoint, o Options) (*Model, error) {
-	return newModel(ckpt, embed.FS{}, o)
+	return newModel(context.Background(), ckpt, embed.FS{}, o)
 }
 
-func newModel(ckpt *loader.Checkpoint, fsys fs.FS, o Options) (*Model, error) {
+func newModel(ctx context.Context, ckpt *loader.Checkpoint, fsys fs.FS, o Options) (*Model, error) {
 	m := &Model{opts: o, ckpt: ckpt, text: readText(fsys), tables: map[int]*ropeTable{}}
-	if err := m.load(); err != nil {
-		return nil, errors.Join(err, ckpt.Close())
+	if err := m.load(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
 }
 
-// load resolves the Spec, binds the weights and starts the engine.
-func (m *Model) load() error {
-	spec, fam, err := readSpec(m.ckpt)
+// load binds the weights, starts the engine and quantises.
+func (m *Model) load(ctx context.Context) error {
+	packed, err := packedScheme(m.ckpt)
 	if err != nil {
 		return err
 	}
+	scheme, err := schemeOf(m.opts.Quant, packed)
+	if err != nil {
+		return err
+	}
+	list, err := m.bind(packed, scheme != "")
+	if err != nil {
+		return err
+	}
+	if err := m.start(); err != nil {
+		return err
+	}
+	m.scheme, m.inUse = packed, m.claims
+	if scheme == "" {
+		if packed == "" {
+			m.sizes = schemeSizes(m.claims, list)
+		}
+		return nil
+	}
+	m.scheme = scheme
+	return m.quantise(ctx, list, scheme)
+}
+
+// bind resolves the Spec and binds every tensor. It gives the weights that schemes quantise; turned says to leave
+// transposed ones as they lie.
+func (m *Model) bind(packed string, turned bool) ([]weight, error) {
+	spec, fam, err := readSpec(m.ckpt)
+	if err != nil {
+		return nil, err
+	}
 	m.spec = spec
 	if err := m.opts.check(); err != nil {
-		return err
+		return nil, err
 	}
 	if m.program, err = moe.ParseProgram(m.opts.Gate); err != nil {
-		return err
+		return nil, err
 	}
 	m.weights.Layers = make([]LayerWeights, len(spec.Layers))
-	b := &binder{Binder: loader.NewBinder(m.ckpt)}
+	b := &binder{Binder: loader.NewBinder(m.ckpt), packed: packed}
+	if turned {
+		b.LeaveTurned()
+	}
 	fam.bind(b, spec, &m.weights)
 	if err := errors.Join(append(b.faults, b.Done())...); err != nil {
-		return err
+		return nil, err
 	}
 	m.claims = b.Claims()
-	if err := m.override(); err != nil {
-		return err
-	}
-	return m.start()
+	return b.weights, m.override()
 }
 
 // engine starts the kernels that the options ask for.
@@ -166,16 +210,25 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
-	m.eng.Close()
+	if m.eng != nil {
+		m.eng.Close()
+	}
 	m.weights = Weights{}
-	return m.ckpt.Close()
+	if m.free == nil {
+		return m.ckpt.Close()
+	}
+	return errors.Join(m.free(), m.ckpt.Close())
 }
 
 // Spec is the resolved configuration; it must not be changed.
 func (m *Model) Spec() *Spec { return m.spec }
 
-// Claims lists every tensor in use: name, shape, dtype, and whether it is mapped or was repacked.
-func (m *Model) Claims() []loader.Claim { return slices.Clone(m.claims) }
+// Claims lists every tensor in use: name, shape, dtype, and whether it is mapped or was repacked. Quantised weights stand
+// under the names that a packed folder gives them.
+func (m *Model) Claims() []loader.Claim { return slices.Clone(m.inUse) }
+
+// Quant is the form of the large matrices: "none", "int8", "int4" or "mixed".
+func (m *Model) Quant() string { return or(m.scheme, quantNone) }
 
 // Level is the instruction-set level in use; Threads the number of workers.
 func (m *Model) Level() string { return m.eng.Level() }
