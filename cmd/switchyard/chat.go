@@ -52,7 +52,7 @@ func chatCommand(ctx context.Context, s stdio, args []string) error {
 	if f.render {
 		return render(s, f.dir)
 	}
-	m, err := f.open(s, 0)
+	m, err := f.open(ctx, s, 0)
 	if err != nil {
 		return err
 	}

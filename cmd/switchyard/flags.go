@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +57,7 @@ type modelFlags struct {
 func (f *modelFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.dir, "m", "", "`folder` of a Hugging Face checkpoint (default: the built-in model "+builtin.Name+")")
 	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;drop=1,5;temp=0.7\" (go doc ./moe Program)")
-	fs.StringVar(&f.quant, "quant", "none", "weights: none")
+	fs.StringVar(&f.quant, "quant", "", "`form` of the large matrices: none, int8, int4 or mixed (default: as the folder has them)")
 	fs.StringVar(&f.compute, "compute", model.ComputeF32, "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16)")
 	fs.StringVar(&f.level, "level", "", "instruction-set `level` (default: SWITCHYARD_LEVEL, else the best)")
 	fs.IntVar(&f.threads, "threads", 0, "`number` of threads (default: all cores)")
@@ -63,8 +65,8 @@ func (f *modelFlags) add(fs *flag.FlagSet) {
 
 // options are the flags as options of the library.
 func (f *modelFlags) options(chunk int) (model.Options, error) {
-	if f.quant != "none" {
-		return model.Options{}, fmt.Errorf("%w: --quant: want none, found %q", errUsage, f.quant)
+	if f.quant != "" && f.quant != "none" && !slices.Contains(model.Schemes(), f.quant) {
+		return model.Options{}, fmt.Errorf("%w: --quant: want none, %s, found %q", errUsage, strings.Join(model.Schemes(), ", "), f.quant)
 	}
 	if f.compute != model.ComputeF32 && f.compute != model.ComputeBF16 {
 		return model.Options{}, fmt.Errorf("%w: --compute: want f32 or bf16, found %q", errUsage, f.compute)
@@ -72,20 +74,22 @@ func (f *modelFlags) options(chunk int) (model.Options, error) {
 	if f.threads < 0 {
 		return model.Options{}, fmt.Errorf("%w: --threads: want 0 or more, found %d", errUsage, f.threads)
 	}
-	return model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk, Compute: f.compute}, nil
+	return model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk, Compute: f.compute, Quant: f.quant}, nil
 }
 
-// open opens the model that the flags name, with a sign of life where it takes over a second.
-func (f *modelFlags) open(s stdio, chunk int) (*model.Model, error) {
+// open opens the model that the flags name, with a sign of life where it takes over a second. Cancelling ctx ends it.
+func (f *modelFlags) open(ctx context.Context, s stdio, chunk int) (*model.Model, error) {
 	o, err := f.options(chunk)
 	if err != nil {
 		return nil, err
 	}
-	defer spinner(s, "opening "+f.name())()
+	progress, done := showProgress(s, "opening "+f.name())
+	defer done()
+	o.Progress = progress
 	if f.dir == "" {
 		return model.OpenFS(builtin.FS(), o)
 	}
-	return model.Open(f.dir, o)
+	return model.OpenContext(ctx, f.dir, o)
 }
 
 func (f *modelFlags) name() string {

@@ -13,14 +13,16 @@ import (
 
 // inspection is what `inspect --json` prints.
 type inspection struct {
-	Model   string         `json:"model"`
-	Level   string         `json:"level"`
-	Threads int            `json:"threads"`
-	Spec    *model.Spec    `json:"spec"`
-	Gates   []layerGate    `json:"gates"`
-	Bytes   int64          `json:"bytes"`
-	Mapped  int64          `json:"mapped_bytes"`
-	Tensors []loader.Claim `json:"tensors"`
+	Model   string             `json:"model"`
+	Level   string             `json:"level"`
+	Threads int                `json:"threads"`
+	Spec    *model.Spec        `json:"spec"`
+	Gates   []layerGate        `json:"gates"`
+	Quant   string             `json:"quant"`   // form of the large matrices
+	Schemes []model.SchemeSize `json:"schemes"` // what each --quant would make of them; empty where they are quantised
+	Bytes   int64              `json:"bytes"`
+	Mapped  int64              `json:"mapped_bytes"`
+	Tensors []loader.Claim     `json:"tensors"`
 }
 
 type layerGate struct {
@@ -29,7 +31,7 @@ type layerGate struct {
 	Edits string       `json:"edits,omitempty"` // interventions in force
 }
 
-func inspectCommand(_ context.Context, s stdio, args []string) error {
+func inspectCommand(ctx context.Context, s stdio, args []string) error {
 	var f modelFlags
 	fs := newFlags(s, "inspect", "[-m DIR] [--json]")
 	f.add(fs)
@@ -45,7 +47,7 @@ func inspectCommand(_ context.Context, s stdio, args []string) error {
 	if f.isEncoder() {
 		return inspectEncoder(s, &f, *asJSON)
 	}
-	m, err := f.open(s, 0)
+	m, err := f.open(ctx, s, 0)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,8 @@ func inspectCommand(_ context.Context, s stdio, args []string) error {
 }
 
 func inspect(m *model.Model, name string) inspection {
-	in := inspection{Model: name, Level: m.Level(), Threads: m.Threads(), Spec: m.Spec(), Tensors: m.Claims(), Gates: []layerGate{}}
+	in := inspection{Model: name, Level: m.Level(), Threads: m.Threads(), Spec: m.Spec(), Tensors: m.Claims(), Gates: []layerGate{},
+		Quant: m.Quant(), Schemes: m.Schemes()}
 	for _, i := range m.Spec().MoELayers() {
 		in.Gates = append(in.Gates, layerGate{i, m.Spec().Layers[i].MoE.Gate, m.Gates(nil)[i].Edits})
 	}
@@ -87,7 +90,12 @@ func (in *inspection) print(out io.Writer, tensors bool) error {
 		}
 	}
 	fmt.Fprintf(w, "end of text\t%v\n", s.EOS)
-	fmt.Fprintf(w, "tensors\t%d, %s, of which mapped %s\nkernels\t%s, %d threads\n", len(in.Tensors), size(in.Bytes), size(in.Mapped), in.Level, in.Threads)
+	fmt.Fprintf(w, "tensors\t%d, %s, of which mapped %s\n", len(in.Tensors), size(in.Bytes), size(in.Mapped))
+	fmt.Fprintf(w, "quantised\t%s\n", in.Quant)
+	for _, x := range in.Schemes {
+		fmt.Fprintf(w, "  as %s\t%d matrices, %s -> %s, all tensors then %s\n", x.Scheme, x.Tensors, size(x.Before), size(x.After), size(x.Total))
+	}
+	fmt.Fprintf(w, "kernels\t%s, %d threads\n", in.Level, in.Threads)
 	if err := w.Flush(); err != nil {
 		return err
 	}

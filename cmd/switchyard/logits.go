@@ -55,7 +55,7 @@ func logitsCommand(ctx context.Context, s stdio, args []string) error {
 	if f.isEncoder() {
 		return encoderLogits(ctx, s, &f, ids)
 	}
-	m, err := f.open(s, f.chunk)
+	m, err := f.open(ctx, s, f.chunk)
 	if err != nil {
 		return err
 	}

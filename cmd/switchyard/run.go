@@ -41,7 +41,7 @@ func runCommand(ctx context.Context, s stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	m, err := f.open(s, 0)
+	m, err := f.open(ctx, s, 0)
 	if err != nil {
 		return err
 	}

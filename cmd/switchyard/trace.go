@@ -52,7 +52,7 @@ func traceCommand(ctx context.Context, s stdio, args []string) error {
 	if err := f.parse(s, args); err != nil {
 		return err
 	}
-	m, err := f.open(s, 0)
+	m, err := f.open(ctx, s, 0)
 	if err != nil {
 		return err
 	}
