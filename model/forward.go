@@ -41,6 +41,7 @@ func (m *Model) Step(ctx context.Context, b Batch, watch moe.Observer) error {
 func (m *Model) forward(ctx context.Context, b Batch, watch moe.Observer) error {
 	st := &m.state
 	st.ctx, st.watch = ctx, watch
+	st.hook, _ = watch.(moe.Hook)
 	st.begin(m, b)
 	m.embed(st)
 	for i := range m.weights.Layers {
@@ -74,12 +75,15 @@ func (m *Model) layer(st *state, i int) error {
 	}
 	m.add(st, &w.AttnNorm, post)
 
+	if err := st.show(moe.PointResidualIn, i); err != nil {
+		return err
+	}
 	m.before(st, &w.FFNNorm, post)
 	if err := m.feedForward(st, i); err != nil {
 		return err
 	}
 	m.add(st, &w.FFNNorm, post)
-	return nil
+	return st.show(moe.PointResidualOut, i)
 }
 
 // before prepares a branch's input: the normalised stream, or the stream itself where norms stand behind the branches.

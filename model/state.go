@@ -34,6 +34,8 @@ type state struct {
 	moe    moe.State
 	bufs   map[*tensor.Mat][]float32
 	watch  moe.Observer
+	hook   moe.Hook // watch, where it is one
+	view   moe.View
 
 	runs     []gateRun // tokens by the gate that they follow
 	partList []moe.Part

@@ -42,6 +42,7 @@ func (b *Block) ForwardParts(e *kernels.Engine, dst, x tensor.Mat, c Call, s *St
 	if err := s.parts.set(list, x.Rows); err != nil {
 		return err
 	}
+	c.stage = s.enter(b, e, c, watch)
 	if err := b.route(c, s); err != nil {
 		return err
 	}
@@ -59,13 +60,35 @@ func (b *Block) ForwardParts(e *kernels.Engine, dst, x tensor.Mat, c Call, s *St
 	}
 	s.up.run(e, s.units, gate)
 	s.combine = combineJob{e: e, b: b, s: s, dst: dst, x: x}
-	if x.Rows == 1 {
+	if x.Rows == 1 && !c.stage.wants(PointExpert|PointOutput) {
 		s.last.run(e, s.units, &s.combine)
 		return nil
 	}
 	s.down.run(e, s.units)
+	if c.stage != nil {
+		return b.shown(c, s)
+	}
 	s.combine.run()
 	return nil
+}
+
+// shown is the combination with a hook looking on.
+func (b *Block) shown(c Call, s *State) error {
+	if err := c.stage.experts(b, c, s); err != nil {
+		return err
+	}
+	if c.stage.wants(PointOutput) {
+		v, dst := &c.stage.view, s.combine.dst
+		s.combine.dst, s.combine.alone = c.stage.x.mat(dst.Rows, dst.Cols), true
+		s.combine.run()
+		v.Routed, v.Sum, v.Shared = s.combine.dst, dst, tensor.Mat{}
+		if b.Shared != nil && s.parts.shared {
+			v.Shared = s.shared.last
+		}
+		s.combine.dst, s.combine.alone = dst, false
+	}
+	s.combine.run()
+	return c.stage.at(PointOutput, c)
 }
 
 func (b *Block) check(x tensor.Mat, c Call, s *State) error {

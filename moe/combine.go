@@ -13,6 +13,7 @@ type combineJob struct {
 	b      *Block
 	s      *State
 	dst, x tensor.Mat
+	alone  bool // leave the shared expert out
 }
 
 // combineTile is how many tokens a chunk combines.
@@ -47,7 +48,7 @@ func (j *combineJob) token(t, a, b int) {
 	if scale != 0 && scale != 1 {
 		ops.Scale(dst, scale)
 	}
-	if shared != nil {
+	if shared != nil && !j.alone {
 		shared.add(ops, dst, j.s, t, a, b)
 	}
 }

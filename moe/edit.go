@@ -90,42 +90,7 @@ func (s *edited) Select(dst *Routing, logits tensor.Mat, c Call) error {
 	if s.inner != nil {
 		return s.inner.Select(dst, logits, c)
 	}
-	s.reserve(c)
-	if err := s.top.rows.run(&s.top.Spec, s, dst, logits, c); err != nil {
-		return err
-	}
-	compact(dst)
-	return nil
-}
-
-// reserve gives every worker its flags, so that one that has nothing to do at first allocates nothing later.
-func (s *edited) reserve(c Call) {
-	r := &s.top.rows
-	r.spec = &s.top.Spec
-	n := 1
-	if c.Engine != nil {
-		n = c.Engine.Threads()
-	}
-	r.reserve(n)
-	for i := range r.workers {
-		r.workers[i].skip = sized(r.workers[i].skip, s.top.Spec.Logits())
-	}
-}
-
-// compact removes the pairs of expert -1.
-func compact(r *Routing) {
-	n, a := int32(0), int32(0)
-	for t := range r.Tokens() {
-		b := r.Start[t+1]
-		for i := a; i < b; i++ {
-			if r.Expert[i] >= 0 {
-				r.Expert[n], r.Weight[n] = r.Expert[i], r.Weight[i]
-				n++
-			}
-		}
-		a, r.Start[t+1] = b, n
-	}
-	r.Expert, r.Weight = r.Expert[:n], r.Weight[:n]
+	return s.top.rows.run(&s.top.Spec, s, dst, logits, c)
 }
 
 func (s *edited) maxK() int {

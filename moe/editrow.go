@@ -58,41 +58,36 @@ func gauss(key uint64) float64 {
 	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*v)
 }
 
-// row implements rowRule: TopK's with the edit; slots left empty get expert -1.
-func (s *edited) row(ids []int32, weights, shared []float32, _ int32, w *scratch) int {
-	g := &s.top.Spec
-	g.score(w.score, w.logits)
-	w.choice = append(w.choice[:0], w.score[:g.Slots()]...)
-	for e, b := range s.top.ChoiceBias {
-		w.choice[e] += b
+// choose implements rowRule: TopK's with the edit's bias and dropped experts.
+func (s *edited) choose(w *scratch) {
+	s.top.Spec.choose(w, s.top.ChoiceBias, s.edit.Bias)
+	if len(s.edit.Drop) == 0 {
+		return
 	}
-	for e, b := range s.edit.Bias {
-		w.choice[e] += b
-	}
-	if bad := firstNaN(w.choice); bad >= 0 {
-		return bad
-	}
-	clear(w.skip)
-	if g.Groups != nil {
-		g.Groups.limit(w.choice, g.Experts, w)
-		if g.Groups.FillZero {
-			clear(w.skip)
-		}
+	if !w.skipping {
+		clear(w.skip)
+		w.skipping = true
 	}
 	for e, out := range s.drop {
 		w.skip[e] = w.skip[e] || out
 	}
-	n := s.count(ids[:choose(ids, w.choice, w.skip[:g.Slots()])], w)
+}
+
+// pick implements rowRule.
+func (s *edited) pick(ids []int32, _ int32, w *scratch) int {
+	n := s.count(ids[:choose(ids, w.choice, w.skips(s.top.Spec.Slots()))], w)
 	n = s.guarantee(ids, n, w.choice)
-	g.weigh(ids[:n], weights[:n], shared, w.score, w.logits, s.top.PerExpert)
-	if m := s.thin(ids[:n], weights); m < n {
-		n = m
-		g.weigh(ids[:n], weights[:n], shared, w.score, w.logits, s.top.PerExpert)
+	if s.edit.Skip == 0 {
+		return n
 	}
-	for j := n; j < len(ids); j++ {
-		ids[j], weights[j] = -1, 0
-	}
-	return -1
+	w.weights = sized(w.weights, n)
+	s.top.Spec.weigh(ids[:n], w.weights, nil, w.score, w.logits, s.top.PerExpert)
+	return s.thin(ids[:n], w.weights)
+}
+
+// weigh implements rowRule.
+func (s *edited) weigh(ids []int32, weights, shared []float32, w *scratch) {
+	s.top.weigh(ids, weights, shared, w)
 }
 
 // count is how many of the chosen stay under TopP and Threshold.
@@ -154,8 +149,8 @@ func (s *edited) guarantee(ids []int32, n int, choice []float32) int {
 
 // thin removes slots by NAEE's rule, forced ones excepted, and gives how many stay.
 func (s *edited) thin(ids []int32, weights []float32) int {
-	if s.edit.Skip == 0 || len(ids) == 0 {
-		return len(ids)
+	if len(ids) == 0 {
+		return 0
 	}
 	least, n := s.edit.Skip*slices.Max(weights[:len(ids)]), 0
 	for j, e := range ids {

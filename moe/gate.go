@@ -28,6 +28,8 @@ type Call struct {
 	Pos    []int32    // [T] positions; may be nil
 	Past   [][]int32  // [T] ids that the token's sequence held before this call; may be nil
 	Engine *kernels.Engine
+
+	stage *stage // a hook, or nil
 }
 
 // Scorer fills dst [T, outputs of the router] with raw router logits.
@@ -52,6 +54,12 @@ func (g *Router) Route(dst *Routing, c Call) error {
 	dst.room(c.X.Rows, g.Slots)
 	if err := g.Scorer.Score(dst.Logits, c); err != nil {
 		return err
+	}
+	if c.stage != nil {
+		c.stage.view.Logits = dst.Logits
+		if err := c.stage.at(PointLogits, c); err != nil {
+			return err
+		}
 	}
 	return g.Selector.Select(dst, dst.Logits, c)
 }

@@ -23,15 +23,27 @@ func (s *SparseMixer) Select(dst *Routing, logits tensor.Mat, c Call) error {
 	return s.rows.run(&s.Spec, s, dst, logits, c)
 }
 
-func (s *SparseMixer) row(ids []int32, weights, shared []float32, _ int32, w *scratch) int {
+func (s *SparseMixer) choose(w *scratch) {
+	copy(w.score, w.logits)
+	w.choice = append(w.choice[:0], w.logits[:s.Spec.Slots()]...)
+}
+
+func (s *SparseMixer) pick(ids []int32, _ int32, w *scratch) int {
 	taken := -1
 	for j := range ids {
-		win := bestBut(w.logits, taken)
-		ids[j], weights[j] = int32(win), s.weight(w.logits, win, taken)
-		taken = win
+		taken = bestBut(w.choice, taken)
+		ids[j] = int32(taken)
+	}
+	return len(ids)
+}
+
+func (s *SparseMixer) weigh(ids []int32, weights, shared []float32, w *scratch) {
+	taken := -1
+	for j, e := range ids {
+		weights[j] = s.weight(w.logits, int(e), taken)
+		taken = int(e)
 	}
 	s.Spec.finish(ids, weights, shared, s.PerExpert)
-	return -1
 }
 
 // bestBut is the index of the largest logit, one index left out (-1: none), ties to the lower.

@@ -10,6 +10,7 @@ import (
 type State struct {
 	Routing Routing
 	parts   parts
+	stage   stage
 	plan    Plan
 	units   []unit
 

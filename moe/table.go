@@ -28,9 +28,11 @@ func (s *Table) Select(dst *Routing, logits tensor.Mat, c Call) error {
 	return s.rows.run(&s.Spec, s, dst, logits, c)
 }
 
-func (s *Table) row(ids []int32, weights, shared []float32, id int32, w *scratch) int {
+func (s *Table) choose(w *scratch) {
 	s.Spec.score(w.score, w.logits)
-	copy(ids, s.IDs[int(id)*len(ids):])
-	s.Spec.weigh(ids, weights, shared, w.score, w.logits, s.PerExpert)
-	return -1
+	w.choice = w.choice[:0]
+}
+
+func (s *Table) pick(ids []int32, id int32, _ *scratch) int {
+	return copy(ids, s.IDs[int(id)*s.Spec.TopK:(int(id)+1)*s.Spec.TopK])
 }

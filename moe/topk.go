@@ -26,21 +26,27 @@ func (s *TopK) Select(dst *Routing, logits tensor.Mat, c Call) error {
 	return s.rows.run(&s.Spec, s, dst, logits, c)
 }
 
-func (s *TopK) row(ids []int32, weights, shared []float32, _ int32, w *scratch) int {
-	g := &s.Spec
+func (s *TopK) choose(w *scratch) { s.Spec.choose(w, s.ChoiceBias, nil) }
+
+func (s *TopK) pick(ids []int32, _ int32, w *scratch) int {
+	return choose(ids, w.choice, w.skips(s.Spec.Slots()))
+}
+
+func (s *TopK) weigh(ids []int32, weights, shared []float32, w *scratch) {
+	s.Spec.weigh(ids, weights, shared, w.score, w.logits, s.PerExpert)
+}
+
+// choose fills scores and choice scores: biases added, groups limited.
+func (g *GateSpec) choose(w *scratch, bias, more []float32) {
 	g.score(w.score, w.logits)
 	w.choice = append(w.choice[:0], w.score[:g.Slots()]...)
-	for e, b := range s.ChoiceBias {
+	for e, b := range bias {
 		w.choice[e] += b
 	}
-	if bad := firstNaN(w.choice); bad >= 0 {
-		return bad
+	for e, b := range more {
+		w.choice[e] += b
 	}
-	var skip []bool
-	if g.Groups != nil {
-		skip = g.Groups.limit(w.choice, g.Experts, w)
+	if g.Groups != nil && firstNaN(w.choice) < 0 {
+		w.skipping = g.Groups.limit(w.choice, g.Experts, w) != nil
 	}
-	choose(ids, w.choice, skip)
-	g.weigh(ids, weights, shared, w.score, w.logits, s.PerExpert)
-	return -1
 }

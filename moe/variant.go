@@ -52,15 +52,18 @@ func (b *Block) route(c Call, s *State) error {
 	list := s.parts.list
 	switch len(list) {
 	case 0:
-		return b.Gate.Route(&s.Routing, c)
+		return ask(b.Gate, &s.Routing, c)
 	case 1:
-		return list[0].Use.Gate.Route(&s.Routing, c)
+		return ask(list[0].Use.Gate, &s.Routing, c)
 	}
 	dst, r := &s.Routing, &s.parts.routing
 	dst.Reset(b.Spec.Slots(), c.X.Rows, 0)
 	dst.room(c.X.Rows, b.Spec.Logits())
 	for _, p := range list {
-		if err := p.Use.Gate.Route(r, c.part(p.From, p.To)); err != nil {
+		if c.stage != nil {
+			c.stage.view.From = p.From
+		}
+		if err := ask(p.Use.Gate, r, c.part(p.From, p.To)); err != nil {
 			return err
 		}
 		if err := r.check(p.To-p.From, b.Spec.Slots(), c.Layer); err != nil {
@@ -68,7 +71,24 @@ func (b *Block) route(c Call, s *State) error {
 		}
 		dst.take(r, p.From)
 	}
+	if c.stage != nil {
+		c.stage.view.From = 0
+	}
 	return nil
+}
+
+// ask lets one gate decide, with a hook looking on where there is one.
+func ask(g Gate, r *Routing, c Call) error {
+	if c.stage == nil {
+		return g.Route(r, c)
+	}
+	if err := c.stage.input(&c); err != nil {
+		return err
+	}
+	if err := g.Route(r, c); err != nil {
+		return err
+	}
+	return c.stage.routed(c, g, r)
 }
 
 // part is tokens [a,b) of a call.
