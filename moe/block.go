@@ -53,6 +53,13 @@ func (b *Block) ForwardParts(e *kernels.Engine, dst, x tensor.Mat, c Call, s *St
 		watch.ObserveRouting(c.Layer, &s.Routing)
 	}
 	s.begin()
+	if g := s.parts.soft; g != nil {
+		b.soft(e, g, dst, x, s)
+		if c.stage != nil {
+			c.stage.view.Routed, c.stage.view.Shared, c.stage.view.Sum = tensor.Mat{}, tensor.Mat{}, dst
+		}
+		return c.stage.at(PointOutput, c)
+	}
 	b.Experts.units(e, x, b.Spec.ApplyInput, s)
 	var gate *kernels.Product
 	if b.Shared != nil && s.parts.shared {

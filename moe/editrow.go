@@ -14,8 +14,7 @@ func (e *Edit) row(l []float32, c Call, t int) {
 	}
 	if e.Noise != 0 {
 		for i := range l {
-			key := mix(mix(mix(e.Seed, uint64(c.Layer)), uint64(uint32(c.Pos[t]))), uint64(i))
-			l[i] += e.Noise * float32(gauss(key))
+			l[i] += e.Noise * float32(noiseAt(e.Seed, c.Layer, c.Pos[t], i))
 		}
 	}
 	if len(e.Promote)+len(e.Demote) > 0 && firstNaN(l) < 0 {
@@ -98,27 +97,9 @@ func (s *edited) count(ids []int32, w *scratch) int {
 		n = max(nucleus(ids, w.logits[:s.top.Spec.Slots()], s.edit.TopP), least)
 	}
 	if s.edit.Threshold != nil {
-		at := 0
-		for at < n && w.score[ids[at]] >= *s.edit.Threshold {
-			at++
-		}
-		n = max(at, least)
+		n = max(above(ids[:n], w.score, *s.edit.Threshold), least)
 	}
 	return n
-}
-
-// nucleus is the number of leading ids with Σ softmax(l) ≥ p, or all.
-func nucleus(ids []int32, l []float32, p float32) int {
-	high, z, sum := float64(slices.Max(l)), 0.0, 0.0
-	for _, v := range l {
-		z += math.Exp(float64(v) - high)
-	}
-	for j, e := range ids {
-		if sum += math.Exp(float64(l[e])-high) / z; sum >= float64(p) {
-			return j + 1
-		}
-	}
-	return len(ids)
 }
 
 // guarantee puts the forced experts that are missing into the slots of the weakest that are not forced, or into free

@@ -10,10 +10,11 @@ import (
 type change struct {
 	edit   Edit
 	bias   []expertBias
-	gate   string // random, hash, roundrobin, replay: in place of the gate
+	gate   string // random, hash, roundrobin, replay, expertchoice, relu, softmoe: in place of the gate
 	second string // another of them, which contradicts the first
 	seed   uint64
 	path   string // of a recording
+	number float32
 }
 
 // be notes the gate that is to take the layer's place.
@@ -35,7 +36,7 @@ type interventionKey struct {
 	set     func(c *change, v string) bool
 }
 
-const interventionNames = "bias, demote, drop, file, force, hash, noise, promote, random, replay, roundrobin, shared, skip, temp, threshold, topp"
+const interventionNames = "bias, demote, drop, expertchoice, file, force, hash, noise, promote, random, relu, replay, roundrobin, shared, skip, softmoe, temp, threshold, topp"
 
 func interventionKeys() map[string]interventionKey {
 	list := func(at func(*Edit) *[]int32) interventionKey {

@@ -13,9 +13,10 @@ type Interventions []Override
 //
 //	force=L:E,E  drop=L:E,E  promote=L:E,E  demote=L:E,E  bias=L:E:x  temp=0.7  noise=σ,seed  topp=0.6,min=1,max=8
 //	threshold=0.1,min=1,max=8  skip=0.3  random=seed  hash=seed  roundrobin  replay=F  file=F  shared=off
+//	expertchoice=2  relu=0.5  softmoe
 //
 // L: is one layer in place of those of layers=. Lists add up; of other keys the last holds; two gates in one layer
-// (random, hash, roundrobin, replay) contradict each other. replay=F,any takes a trace of other weights too. A wrong
+// (random, hash, roundrobin, replay, expertchoice, relu, softmoe) contradict each other. replay=F,any takes a trace of other weights too. A wrong
 // clause is an [ErrGate] with what is allowed. [Program] says in which order all of it works.
 func ParseGate(text string) ([]Override, Interventions, error) {
 	var specs []Override
@@ -186,7 +187,46 @@ func (c *change) instead(g Gate, spec *GateSpec, files Files) (Gate, error) {
 		}
 		return &Follow{From: rec, E: spec.Slots()}, nil
 	}
-	return g, nil
+	r, ok := g.(*Router)
+	if !ok || spec.SharedSlots > 0 {
+		return nil, fmt.Errorf("%w: %s: want a router without shared slots, found %T with %d", ErrGate, c.gate, g, spec.SharedSlots)
+	}
+	return c.selecting(r, spec)
+}
+
+// selecting is the router with another selector.
+func (c *change) selecting(r *Router, spec *GateSpec) (Gate, error) {
+	scale := perExpertOf(r.Selector)
+	var s Selector
+	switch c.gate {
+	case "relu":
+		s = &ReLU{Spec: *spec, Shift: c.number, PerExpert: scale}
+	case "expertchoice":
+		capacity := float64(c.number)
+		if capacity == 0 {
+			capacity = float64(spec.TopK)
+		}
+		s = &ExpertChoice{Spec: *spec, Capacity: capacity, PerExpert: scale}
+	case "softmoe":
+		if spec.Null > 0 || spec.ApplyInput {
+			return nil, fmt.Errorf("%w: softmoe: want a layer without null experts and with weights on the output", ErrGate)
+		}
+		s = &SoftMoE{E: spec.Slots()}
+	}
+	return &Router{Scorer: r.Scorer, Selector: s, Slots: r.Slots}, nil
+}
+
+// perExpertOf is the vector that multiplies weights, or nil.
+func perExpertOf(s Selector) []float32 {
+	switch s := s.(type) {
+	case *TopK:
+		return s.PerExpert
+	case *Table:
+		return s.PerExpert
+	case *SparseMixer:
+		return s.PerExpert
+	}
+	return nil
 }
 
 // Seed is the seed of noise, random and hash clauses, the last one given; 0 where there is none.

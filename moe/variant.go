@@ -26,6 +26,7 @@ type parts struct {
 	of      []int32 // [T] index into list
 	routing Routing // of the part in work
 	shared  bool    // some part uses the shared experts
+	soft    *SoftMoE
 }
 
 // set takes the parts of a call of n tokens, which they must cover in order.
@@ -52,14 +53,20 @@ func (b *Block) route(c Call, s *State) error {
 	list := s.parts.list
 	switch len(list) {
 	case 0:
+		s.parts.soft = softOf(b.Gate)
 		return ask(b.Gate, &s.Routing, c)
 	case 1:
+		s.parts.soft = softOf(list[0].Use.Gate)
 		return ask(list[0].Use.Gate, &s.Routing, c)
 	}
+	s.parts.soft = nil
 	dst, r := &s.Routing, &s.parts.routing
 	dst.Reset(b.Spec.Slots(), c.X.Rows, 0)
 	dst.room(c.X.Rows, b.Spec.Logits())
 	for _, p := range list {
+		if softOf(p.Use.Gate) != nil {
+			return fmt.Errorf("%w: layer %d: softmoe mixes a whole text: want it alone in a batch, found %d parts", ErrGate, c.Layer, len(list))
+		}
 		if c.stage != nil {
 			c.stage.view.From = p.From
 		}
