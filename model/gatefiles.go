@@ -52,6 +52,9 @@ func (m *Model) readRecording(path string, foreign bool) (*moe.Recording, error)
 	if h := m.Hash(); !foreign && meta["model_hash"] != h {
 		return nil, fmt.Errorf("%w: want a trace of this model (%.12s…; add \",any\" to take another's), found one of %.12s…", moe.ErrReplay, h, meta["model_hash"])
 	}
+	if strings.Contains(meta["interventions"], "softmoe") {
+		return nil, fmt.Errorf("%w: want experts that read tokens, found a soft mixture's", moe.ErrReplay)
+	}
 	rec, err := Recording(f)
 	if err != nil {
 		return nil, err

@@ -169,3 +169,32 @@ func TestGateOfASpanInEveryFamily(t *testing.T) {
 		assert.Equal(t, shared, !slices.Equal(batch[0].Out.Data, batch[1].Out.Data), "%s: only shared experts can be left out", family)
 	}
 }
+
+// Gates that decide about whole texts read a prompt in one piece, whatever the chunk, each text of a batch for itself, and
+// decode nothing.
+func TestGatesOfWholeTexts(t *testing.T) {
+	ctx := context.Background()
+	for _, gate := range []string{"expertchoice", "expertchoice=2", "softmoe", "softmoe;temp=2"} {
+		m := openBuiltin(t, model.Options{Gate: gate, Chunk: 3})
+		want, err := m.Logits(ctx, prompt(20, 3))
+		require.NoError(t, err)
+		whole := openBuiltin(t, model.Options{Threads: 1})
+		g, err := whole.CompileGate(gate)
+		require.NoError(t, err)
+		assert.True(t, whole.WholeText(g))
+		assert.False(t, whole.WholeText(nil))
+		seq, out := whole.NewSequence(), tensor.NewMat(20, m.Spec().Vocab)
+		batch := model.Batch{{Seq: seq, Tokens: prompt(20, 3), Out: out, Gate: g}}
+		if gate[0] == 'e' {
+			batch = append(batch, model.Span{Seq: whole.NewSequence(), Tokens: prompt(7, 5), Gate: g})
+		}
+		require.NoError(t, whole.Step(ctx, batch, nil))
+		assert.Equal(t, want.Data, out.Data, gate)
+		err = whole.Step(ctx, model.Batch{{Seq: seq, Tokens: []int32{1}, Gate: g}}, nil)
+		assert.ErrorIs(t, err, moe.ErrGate)
+		assert.ErrorContains(t, err, "prefill only, no decoding), found position 20")
+		plain, err := whole.Logits(ctx, prompt(20, 3))
+		require.NoError(t, err)
+		assert.NotEqual(t, plain.Data, out.Data)
+	}
+}

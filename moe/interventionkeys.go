@@ -69,8 +69,17 @@ func interventionKeys() map[string]interventionKey {
 			c.path = v
 			return v != "" && v != ",any"
 		}},
-		"file":   {"an overlay of router weights", func(_ *change, v string) bool { return v != "" }},
-		"shared": {"off", func(_ *change, v string) bool { return v == "off" }},
+		"relu": {"nothing or a shift", func(c *change, v string) bool {
+			c.be("relu")
+			return v == "" || readReal(&c.number, v)
+		}},
+		"expertchoice": {"nothing or the mean number of experts a token, above 0", func(c *change, v string) bool {
+			c.be("expertchoice")
+			return v == "" || readReal(&c.number, v) && c.number > 0
+		}},
+		"softmoe": {"nothing", func(c *change, v string) bool { c.be("softmoe"); return v == "" }},
+		"file":    {"an overlay of router weights", func(_ *change, v string) bool { return v != "" }},
+		"shared":  {"off", func(_ *change, v string) bool { return v == "off" }},
 	}
 }
 

@@ -59,6 +59,11 @@ func TestInterventionsRefused(t *testing.T) {
 		"shared=on":      `shared: want off, found "on"`,
 		"tpok=2":         "or bias, demote, drop",
 		"roundrobin=3":   "roundrobin: want nothing",
+		"softmoe=3":      "softmoe: want nothing",
+		"relu=x":         "relu: want nothing or a shift",
+		"expertchoice=0": "above 0",
+		"replay=":        "replay: want a trace file",
+		"file":           "file: want an overlay",
 	} {
 		_, _, err := moe.ParseGate(text)
 		require.ErrorIs(t, err, moe.ErrGate, text)
@@ -71,6 +76,7 @@ func TestInterventionsRefused(t *testing.T) {
 		"drop=6:1":               "drop: layers: want",
 		"bias=1:8:1":             "bias: want an expert from 0 to 7, found 8",
 		"temp=2;random=1":        "random: want no edits",
+		"relu;layers=2;hash":     "layer 2: bad gate: want one gate in place of the layer's own, found relu and hash",
 	} {
 		_, list, err := moe.ParseGate(text)
 		require.NoError(t, err, text)

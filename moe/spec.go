@@ -45,3 +45,9 @@ func (g *GateSpec) scale() float32 {
 	}
 	return g.Scale
 }
+
+// FallingWeights says that the order of choice is always that of weights that do not rise.
+func (g *GateSpec) FallingWeights() bool {
+	return g.Select == SelectTopK && !g.ChoiceBias && !g.PerExpert && g.Groups == nil && g.scale() > 0 &&
+		g.NormP == 0 && (g.Score != ScoreIdentity || g.WeightFrom != FromScore)
+}

@@ -31,6 +31,8 @@ func (f *traceFlags) parse(s stdio, args []string) error {
 	fs.StringVar(&f.out, "o", "", "`file` to write; its ending says the format")
 	fs.BoolVar(&f.Logits, "logits", false, "also record raw router logits")
 	fs.BoolVar(&f.Entropy, "entropy", false, "also record the entropy of each gate")
+	fs.BoolVar(&f.Norms, "norms", false, "also record the norm of each chosen expert's output")
+	fs.BoolVar(&f.Choice, "choice", false, "also record the scores that the choice was made by")
 	fs.BoolVar(&f.LogProb, "logprob", false, "also record the log-probability of each next token")
 	rest, err := parse(fs, args)
 	switch {
@@ -43,7 +45,6 @@ func (f *traceFlags) parse(s stdio, args []string) error {
 	case (f.ids == "") == (len(f.files) == 0):
 		return fmt.Errorf("%w: want -f or --ids, one of them", errUsage)
 	}
-	f.Options.Gate = f.gate
 	return nil
 }
 

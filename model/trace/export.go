@@ -39,7 +39,7 @@ func NPZ(w io.Writer, f *loader.File) error {
 
 // npy writes one array in version 1.0 of numpy's format: magic, a Python dict padded to 64 bytes, the numbers.
 func npy(w io.Writer, t *tensor.Tensor) error {
-	kind, ok := map[tensor.DType]string{tensor.I32: "<i4", tensor.F32: "<f4", tensor.U16: "<u2"}[t.DType]
+	kind, ok := map[tensor.DType]string{tensor.I32: "<i4", tensor.F32: "<f4", tensor.U16: "<u2", tensor.U8: "|u1"}[t.DType]
 	if !ok {
 		return fmt.Errorf("%w: no numpy type for %v", ErrTrace, t.DType)
 	}
@@ -60,19 +60,21 @@ func npy(w io.Writer, t *tensor.Tensor) error {
 
 // line is one token of a JSONL trace.
 type line struct {
-	Seq     int       `json:"seq"`
-	Label   string    `json:"label"`
-	Pos     int       `json:"pos"`
-	Token   int32     `json:"token"`
-	Layers  []layer   `json:"layers"`
-	LogProb *float32  `json:"next_token_logprob,omitempty"`
-	Entropy []float32 `json:"gate_entropy,omitempty"`
+	Seq     int      `json:"seq"`
+	Label   string   `json:"label"`
+	Pos     int      `json:"pos"`
+	Token   int32    `json:"token"`
+	Layers  []layer  `json:"layers"`
+	LogProb *float32 `json:"next_token_logprob,omitempty"`
+	Entropy numbers  `json:"gate_entropy,omitempty"`
 }
 
 type layer struct {
 	Layer   int32     `json:"layer"`
 	Experts []uint16  `json:"experts"`
 	Weights []float32 `json:"weights"`
+	Norms   []float32 `json:"expert_out_norm,omitempty"`
+	Logits  numbers   `json:"router_logits,omitempty"`
 }
 
 // JSONL writes a trace as a line a token: sequence, label, position, token id, and the experts and weights of each layer.
@@ -114,6 +116,7 @@ type view struct {
 	ids                    []uint16
 	weights                []float32
 	logProb, entropy       []float32 // or nil
+	norms, logits          []float32 // or nil
 }
 
 func views(f *loader.File) (v view, err error) {
@@ -134,11 +137,12 @@ func views(f *loader.File) (v view, err error) {
 	if err == nil {
 		v.k = ids.Shape[2]
 	}
-	if t, ok := f.Tensor("next_token_logprob"); ok {
-		v.logProb = t.F32s()
-	}
-	if t, ok := f.Tensor("gate_entropy"); ok {
-		v.entropy = t.F32s()
+	for name, to := range map[string]*[]float32{
+		"next_token_logprob": &v.logProb, "gate_entropy": &v.entropy, "expert_out_norm": &v.norms, "router_logits": &v.logits,
+	} {
+		if t, ok := f.Tensor(name); ok {
+			*to = t.F32s()
+		}
 	}
 	return v, err
 }
@@ -152,7 +156,28 @@ func (v *view) token(t int) []layer {
 		for n < v.k && v.ids[at+n] != empty {
 			n++
 		}
-		out[c] = layer{v.index[c], v.ids[at : at+n], v.weights[at : at+n]}
+		out[c] = layer{Layer: v.index[c], Experts: v.ids[at : at+n], Weights: v.weights[at : at+n]}
+		if v.norms != nil {
+			out[c].Norms = v.norms[at : at+n]
+		}
+		if e := len(v.logits) / max(len(v.tokens)*len(out), 1); e > 0 {
+			i := (t*len(out) + c) * e
+			out[c].Logits = v.logits[i : i+e]
+		}
 	}
 	return out
+}
+
+// numbers are null in JSON where they are not finite: no router, or no such expert.
+type numbers []float32
+
+// MarshalJSON implements json.Marshaler.
+func (n numbers) MarshalJSON() ([]byte, error) {
+	out := make([]*float32, len(n))
+	for i, v := range n {
+		if v-v == 0 {
+			out[i] = &n[i]
+		}
+	}
+	return json.Marshal(out)
 }

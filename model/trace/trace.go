@@ -24,12 +24,12 @@ type Text struct {
 // Options say what is recorded beside ids and weights.
 type Options struct {
 	Logits, Entropy, LogProb bool
-	Gate                     string                // the overrides in force, for the metadata
+	Norms, Choice            bool                  // of expert outputs; choice scores
 	Progress                 func(done, total int) // tokens; may be nil
 }
 
 // empty stands in topk_ids where a token has fewer experts than K.
-const empty = 0xFFFF
+const empty = moe.NoExpert
 
 // chunkTokens is how much of a text is computed and written at once.
 const chunkTokens = 256
@@ -42,7 +42,9 @@ type writer struct {
 	layers []int // mixture layers of the model
 	column []int // layer → column, -1
 	k, e   int
-	rec    *moe.Recorder
+	slots  bool // the order of choice may differ from that of weights
+	rec    record
+	logits []float32 // [chunk,V]
 	done   int
 	total  int
 }
@@ -58,7 +60,11 @@ func Write(ctx context.Context, m *model.Model, path string, texts []Text, o Opt
 	if err := w.measure(texts); err != nil {
 		return err
 	}
-	if w.out, err = loader.Create(path, w.plan(len(texts)), metadata(m, texts, o)); err != nil {
+	meta, err := metadata(m, texts)
+	if err != nil {
+		return err
+	}
+	if w.out, err = loader.Create(path, w.plan(len(texts)), meta); err != nil {
 		return err
 	}
 	defer w.out.Abort()
@@ -96,10 +102,13 @@ func (w *writer) measure(texts []Text) error {
 		return fmt.Errorf("%w: %s has no mixture layers", ErrTrace, w.m.Spec().Family)
 	}
 	w.column = make([]int, len(w.m.Spec().Layers))
+	w.rec.w = w
 	for i, l := range w.layers {
-		g := &w.m.Spec().Layers[l].MoE.Gate
-		w.column[l], w.k, w.e = i, max(w.k, g.TopK), max(w.e, g.Slots())
+		v := w.m.Gates(nil)[l]
+		w.column[l], w.k, w.e = i, max(w.k, v.MaxK), max(w.e, v.Spec.Slots())
+		w.slots = w.slots || v.Edits != "" || !v.Spec.FallingWeights()
 	}
+	w.slots = w.slots && w.k <= 256
 	if w.e > empty {
 		return fmt.Errorf("%w: want at most %d experts, found %d", ErrTrace, empty, w.e)
 	}
@@ -113,28 +122,6 @@ func (w *writer) measure(texts []Text) error {
 		return fmt.Errorf("%w: want at most %d tokens, found %d", ErrTrace, math.MaxInt32, w.total)
 	}
 	return nil
-}
-
-// plan lists the tensors of the file.
-func (w *writer) plan(sequences int) []loader.Planned {
-	t, l := w.total, len(w.layers)
-	list := []loader.Planned{
-		{Name: "token_ids", DType: tensor.I32, Shape: tensor.Shape{t}},
-		{Name: "seq_offsets", DType: tensor.I32, Shape: tensor.Shape{sequences + 1}},
-		{Name: "moe_layer_index", DType: tensor.I32, Shape: tensor.Shape{l}},
-		{Name: "topk_ids", DType: tensor.U16, Shape: tensor.Shape{t, l, w.k}},
-		{Name: "topk_weights", DType: tensor.F32, Shape: tensor.Shape{t, l, w.k}},
-	}
-	if w.o.Logits {
-		list = append(list, loader.Planned{Name: "router_logits", DType: tensor.F32, Shape: tensor.Shape{t, l, w.e}})
-	}
-	if w.o.Entropy {
-		list = append(list, loader.Planned{Name: "gate_entropy", DType: tensor.F32, Shape: tensor.Shape{t, l}})
-	}
-	if w.o.LogProb {
-		list = append(list, loader.Planned{Name: "next_token_logprob", DType: tensor.F32, Shape: tensor.Shape{t}})
-	}
-	return list
 }
 
 // index writes what is known before anything is computed.
@@ -159,13 +146,17 @@ func (w *writer) put(name string, row int, t *tensor.Tensor) error {
 	return w.out.Put(name, row, t.Data)
 }
 
-// text computes one sequence, a chunk at a time.
+// text computes one sequence, a chunk at a time; as one chunk where its gate decides about whole texts.
 func (w *writer) text(ctx context.Context, t Text) error {
 	seq := w.m.NewSequence()
 	defer seq.Free()
 	seq.Announce(len(t.IDs))
-	for a := 0; a < len(t.IDs); a += chunkTokens {
-		b := min(a+chunkTokens, len(t.IDs))
+	size := chunkTokens
+	if w.m.WholeText(nil) {
+		size = len(t.IDs)
+	}
+	for a := 0; a < len(t.IDs); a += size {
+		b := min(a+size, len(t.IDs))
 		if err := w.chunk(ctx, seq, t.IDs, a, b); err != nil {
 			return err
 		}
@@ -179,17 +170,17 @@ func (w *writer) text(ctx context.Context, t Text) error {
 
 // chunk computes tokens [a,b) of a sequence and writes their rows.
 func (w *writer) chunk(ctx context.Context, seq *model.Sequence, ids []int32, a, b int) error {
-	what := moe.RecordRouting
-	if w.o.Logits || w.o.Entropy {
-		what = moe.RecordLogits
-	}
-	w.rec = moe.NewRecorder(what)
+	w.rec.begin(b - a)
 	sp := model.Span{Seq: seq, Tokens: ids[a:b]}
-	if w.o.LogProb {
-		sp.Out = tensor.NewMat(b-a, w.m.Spec().Vocab)
+	if v := w.m.Spec().Vocab; w.o.LogProb {
+		w.logits = sized(w.logits, (b-a)*v)
+		sp.Out = tensor.MatOf(w.logits, b-a, v)
 	}
-	if err := w.m.Step(ctx, model.Batch{sp}, w.rec); err != nil {
+	if err := w.m.Step(ctx, model.Batch{sp}, &w.rec); err != nil {
 		return err
+	}
+	if w.rec.err != nil {
+		return w.rec.err
 	}
 	if w.o.LogProb {
 		p := logProbs(sp.Out, ids[min(a+1, len(ids)):])
@@ -197,5 +188,5 @@ func (w *writer) chunk(ctx context.Context, seq *model.Sequence, ids []int32, a,
 			return err
 		}
 	}
-	return w.rows(b - a)
+	return w.rows()
 }

@@ -103,7 +103,7 @@ func naiveEntropy(l []float32) float64 {
 
 // An override shows in the trace and in its header; a text longer than the context becomes several sequences.
 func TestTraceUnderOverrides(t *testing.T) {
-	f, _ := traced(t, model.Options{Gate: "layers=0;topk=2", Context: 8}, trace.Options{Gate: "layers=0;topk=2"}, trace.Text{Label: "x", IDs: ids(20, 3)})
+	f, _ := traced(t, model.Options{Gate: "layers=0;topk=2", Context: 8}, trace.Options{}, trace.Text{Label: "x", IDs: ids(20, 3)})
 	x, _ := f.Tensor("seq_offsets")
 	assert.Equal(t, []int32{0, 8, 16, 20}, x.I32s())
 	k, _ := f.Tensor("topk_ids")
