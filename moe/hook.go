@@ -153,14 +153,15 @@ func (g *stage) experts(b *Block, c Call, s *State) error {
 	if !g.wants(PointExpert) || len(s.plan.Token) == 0 {
 		return nil
 	}
+	u := 0 // units of experts at work, in order
 	for i := range b.Experts {
 		from, to := s.plan.Of(i)
 		if from == to {
 			continue
 		}
 		v := &g.view
-		v.Expert, v.Tokens, v.Out = i, s.plan.Token[from:to], s.outer.last.Slice(from, to)
-		v.Inner = s.inner.last.Slice(from, to)
+		v.Expert, v.Tokens, v.Out, v.Inner = i, s.plan.Token[from:to], s.units[u].out, s.units[u].inner
+		u++
 		if err := g.at(PointExpert, c); err != nil {
 			return err
 		}
