@@ -38,6 +38,14 @@ func (o *Ops) NarrowF16(dst []uint16, src []float32) {
 	o.p.narrowF16(dst, src)
 }
 
+// ClampF16 is NarrowF16 that stays finite: what lies beyond ±65504, infinities too, becomes ±65504. NaN stays NaN.
+func (o *Ops) ClampF16(dst []uint16, src []float32) {
+	if len(dst) != len(src) {
+		panic("kernels.ClampF16: len(dst) != len(src)")
+	}
+	o.p.clampF16(dst, src)
+}
+
 // widenGeneric widens a row of any weight format.
 func widenGeneric(dst []float32, src []byte, f format) {
 	switch f {
@@ -85,6 +93,14 @@ func narrowBF16Generic(dst []uint16, src []float32) {
 func narrowF16Generic(dst []uint16, src []float32) {
 	for i, v := range src {
 		dst[i] = tensor.F32ToF16(v)
+	}
+}
+
+const maxF16 = 65504
+
+func clampF16Generic(dst []uint16, src []float32) {
+	for i, v := range src {
+		dst[i] = tensor.F32ToF16(min(max(v, -maxF16), maxF16))
 	}
 }
 

@@ -19,6 +19,11 @@ func widenF16AVX2(dst *float32, src *uint16, n int)
 //go:noescape
 func narrowF16AVX2(dst *uint16, src *float32, n int)
 
+// clampF16AVX2 rounds to IEEE half, ties to even, the largest where it would be infinite; n is a positive multiple of the lanes.
+//
+//go:noescape
+func clampF16AVX2(dst *uint16, src *float32, n int)
+
 // narrowBF16AVX2 rounds to bfloat16, ties to even, NaN becomes quiet; n is a positive multiple of the lanes.
 //
 //go:noescape
@@ -38,6 +43,11 @@ func widenF16AVX512(dst *float32, src *uint16, n int)
 //
 //go:noescape
 func narrowF16AVX512(dst *uint16, src *float32, n int)
+
+// clampF16AVX512 rounds to IEEE half, ties to even, the largest where it would be infinite; n is a positive multiple of the lanes.
+//
+//go:noescape
+func clampF16AVX512(dst *uint16, src *float32, n int)
 
 // narrowBF16AVX512 rounds to bfloat16, ties to even, NaN becomes quiet; n is a positive multiple of the lanes.
 //

@@ -5,19 +5,27 @@
 #include "textflag.h"
 
 // constants, each repeated over a register
-DATA convertConstAVX2<>+0(SB)/8, $0x0000004000000040
-DATA convertConstAVX2<>+8(SB)/8, $0x0000004000000040
-DATA convertConstAVX2<>+16(SB)/8, $0x0000004000000040
-DATA convertConstAVX2<>+24(SB)/8, $0x0000004000000040
-DATA convertConstAVX2<>+32(SB)/8, $0x0000000100000001
-DATA convertConstAVX2<>+40(SB)/8, $0x0000000100000001
-DATA convertConstAVX2<>+48(SB)/8, $0x0000000100000001
-DATA convertConstAVX2<>+56(SB)/8, $0x0000000100000001
-DATA convertConstAVX2<>+64(SB)/8, $0x00007fff00007fff
-DATA convertConstAVX2<>+72(SB)/8, $0x00007fff00007fff
-DATA convertConstAVX2<>+80(SB)/8, $0x00007fff00007fff
-DATA convertConstAVX2<>+88(SB)/8, $0x00007fff00007fff
-GLOBL convertConstAVX2<>(SB), RODATA|NOPTR, $96
+DATA convertConstAVX2<>+0(SB)/8, $0x477fe000477fe000
+DATA convertConstAVX2<>+8(SB)/8, $0x477fe000477fe000
+DATA convertConstAVX2<>+16(SB)/8, $0x477fe000477fe000
+DATA convertConstAVX2<>+24(SB)/8, $0x477fe000477fe000
+DATA convertConstAVX2<>+32(SB)/8, $0xc77fe000c77fe000
+DATA convertConstAVX2<>+40(SB)/8, $0xc77fe000c77fe000
+DATA convertConstAVX2<>+48(SB)/8, $0xc77fe000c77fe000
+DATA convertConstAVX2<>+56(SB)/8, $0xc77fe000c77fe000
+DATA convertConstAVX2<>+64(SB)/8, $0x0000004000000040
+DATA convertConstAVX2<>+72(SB)/8, $0x0000004000000040
+DATA convertConstAVX2<>+80(SB)/8, $0x0000004000000040
+DATA convertConstAVX2<>+88(SB)/8, $0x0000004000000040
+DATA convertConstAVX2<>+96(SB)/8, $0x0000000100000001
+DATA convertConstAVX2<>+104(SB)/8, $0x0000000100000001
+DATA convertConstAVX2<>+112(SB)/8, $0x0000000100000001
+DATA convertConstAVX2<>+120(SB)/8, $0x0000000100000001
+DATA convertConstAVX2<>+128(SB)/8, $0x00007fff00007fff
+DATA convertConstAVX2<>+136(SB)/8, $0x00007fff00007fff
+DATA convertConstAVX2<>+144(SB)/8, $0x00007fff00007fff
+DATA convertConstAVX2<>+152(SB)/8, $0x00007fff00007fff
+GLOBL convertConstAVX2<>(SB), RODATA|NOPTR, $160
 
 // func widenBF16AVX2(dst *float32, src *uint16, n int)
 TEXT ·widenBF16AVX2(SB), NOSPLIT, $0-24
@@ -66,6 +74,25 @@ loop:
 	VZEROUPPER
 	RET
 
+// func clampF16AVX2(dst *uint16, src *float32, n int)
+TEXT ·clampF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+loop:
+	VMOVUPS convertConstAVX2<>+0(SB), Y1
+	VMINPS (SI), Y1, Y0 // a NaN is the second source and stays
+	VMOVUPS convertConstAVX2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VCVTPS2PH $0, Y0, X0
+	VMOVUPS X0, (DI)
+	ADDQ $32, SI
+	ADDQ $16, DI
+	SUBQ $8, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // func narrowBF16AVX2(dst *uint16, src *float32, n int)
 TEXT ·narrowBF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
@@ -74,9 +101,9 @@ TEXT ·narrowBF16AVX2(SB), NOSPLIT, $0-24
 loop:
 	VMOVUPS (SI), Y0
 	VPSRLD $16, Y0, Y1
-	VPOR convertConstAVX2<>+0(SB), Y1, Y3
-	VPAND convertConstAVX2<>+32(SB), Y1, Y2
-	VPADDD convertConstAVX2<>+64(SB), Y2, Y2
+	VPOR convertConstAVX2<>+64(SB), Y1, Y3
+	VPAND convertConstAVX2<>+96(SB), Y1, Y2
+	VPADDD convertConstAVX2<>+128(SB), Y2, Y2
 	VPADDD Y0, Y2, Y2
 	VPSRLD $16, Y2, Y2
 	VCMPPS $3, Y0, Y0, Y1

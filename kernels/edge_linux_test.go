@@ -61,6 +61,7 @@ func TestOpsStayInside(t *testing.T) {
 				o.WidenBF16(s[0], words)
 				o.WidenF16(s[0], words)
 				o.NarrowBF16(words, s[0])
+				o.ClampF16(words, s[0])
 				o.NarrowF16(words, s[0])
 				if n <= 200 {
 					for _, keys := range []int{1, 4, 6} {

@@ -16,7 +16,9 @@ func levelAVX2() level {
 	p.act[SiLU], p.act[GELUTanh], p.act[GELU], p.act[ReLU], p.act[ReLU2] = siluAVX2, geluTanhAVX2, geluAVX2, reluAVX2, relu2AVX2
 	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[GELU] = siluMulAVX2, geluTanhMulAVX2, geluMulAVX2
 	p.actMul[ReLU], p.actMul[ReLU2] = reluMulAVX2, relu2MulAVX2
-	p.attnScores, p.attnMix = attnScoresAVX2, attnMixAVX2
+	p.attnScores, p.attnMix, p.clampF16 = attnScoresAVX2, attnMixAVX2, clampF16SliceAVX2
+	p.cols[0] = [colsRows + 1]colsFunc{nil, colsF321AVX2, colsF322AVX2, colsF323AVX2, colsF324AVX2, colsF325AVX2, colsF326AVX2}
+	p.cols[1] = [colsRows + 1]colsFunc{nil, colsF161AVX2, colsF162AVX2, colsF163AVX2, colsF164AVX2, colsF165AVX2, colsF166AVX2}
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX2, widenF16SliceAVX2
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX2, narrowF16SliceAVX2
 	return level{name: "avx2", prims: p, packed: packedGeneric(), mat: matAVX2(), peak: peakKernels{f32: peakF32AVX2, flops: 2 * 12 * 8, read: readAllAVX2, i8: peakI8AVX2, ops: 2 * 12 * 16}}
@@ -65,4 +67,12 @@ func narrowF16SliceAVX2(dst []uint16, src []float32) {
 		narrowF16AVX2(&dst[0], &src[0], n)
 	}
 	narrowF16Generic(dst[n:], src[n:])
+}
+
+func clampF16SliceAVX2(dst []uint16, src []float32) {
+	n := len(src) &^ (8 - 1)
+	if n > 0 {
+		clampF16AVX2(&dst[0], &src[0], n)
+	}
+	clampF16Generic(dst[n:], src[n:])
 }

@@ -16,7 +16,9 @@ func levelAVX512VNNI() level {
 	p.act[SiLU], p.act[GELUTanh], p.act[GELU], p.act[ReLU], p.act[ReLU2] = siluAVX512, geluTanhAVX512, geluAVX512, reluAVX512, relu2AVX512
 	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[GELU] = siluMulAVX512, geluTanhMulAVX512, geluMulAVX512
 	p.actMul[ReLU], p.actMul[ReLU2] = reluMulAVX512, relu2MulAVX512
-	p.attnScores, p.attnMix = attnScoresAVX512, attnMixAVX512
+	p.attnScores, p.attnMix, p.clampF16 = attnScoresAVX512, attnMixAVX512, clampF16SliceAVX512
+	p.cols[0] = [colsRows + 1]colsFunc{nil, colsF321AVX512, colsF322AVX512, colsF323AVX512, colsF324AVX512, colsF325AVX512, colsF326AVX512}
+	p.cols[1] = [colsRows + 1]colsFunc{nil, colsF161AVX512, colsF162AVX512, colsF163AVX512, colsF164AVX512, colsF165AVX512, colsF166AVX512}
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX512, widenF16SliceAVX512
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX512, narrowF16SliceAVX512
 	return level{name: "avx512vnni", prims: p, packed: packedAVX512VNNI(), mat: matAVX512(), peak: peakKernels{f32: peakF32AVX512, flops: 2 * 24 * 16, read: readAllAVX512, i8: peakI8AVX512, ops: 2 * 24 * 64}}
@@ -65,4 +67,12 @@ func narrowF16SliceAVX512(dst []uint16, src []float32) {
 		narrowF16AVX512(&dst[0], &src[0], n)
 	}
 	narrowF16Generic(dst[n:], src[n:])
+}
+
+func clampF16SliceAVX512(dst []uint16, src []float32) {
+	n := len(src) &^ (16 - 1)
+	if n > 0 {
+		clampF16AVX512(&dst[0], &src[0], n)
+	}
+	clampF16Generic(dst[n:], src[n:])
 }

@@ -22,10 +22,12 @@ type prims struct {
 	rope       func(lo, hi, cos, sin []float32)
 	attnScores func(dst, q, k []float32, stride int, scale float32)
 	attnMix    func(acc, p, v []float32, stride int)
+	cols       [2][colsRows + 1]colsFunc // of f32 and f16, by rows; nil for generic
 	widenBF16  func(dst []float32, src []uint16)
 	widenF16   func(dst []float32, src []uint16)
 	narrowBF16 func(dst []uint16, src []float32)
 	narrowF16  func(dst []uint16, src []float32)
+	clampF16   func(dst []uint16, src []float32)
 }
 
 func primsGeneric() prims {
@@ -35,6 +37,6 @@ func primsGeneric() prims {
 		act: actGeneric, actMul: actMulGeneric, rope: ropeGeneric,
 		attnScores: attnScoresGeneric, attnMix: attnMixGeneric,
 		widenBF16: widenBF16Generic, widenF16: widenF16Generic,
-		narrowBF16: narrowBF16Generic, narrowF16: narrowF16Generic,
+		narrowBF16: narrowBF16Generic, narrowF16: narrowF16Generic, clampF16: clampF16Generic,
 	}
 }

@@ -426,10 +426,13 @@ func TestConversions(t *testing.T) {
 			}
 			x = append(x, 65504, 65519, 65520, 1e-8, 6e-8, 0, float32(math.Copysign(0, -1)), float32(math.Inf(-1)))
 			f, g := make([]uint16, len(x)), make([]uint16, len(x))
+			c := make([]uint16, len(x))
+			o.ClampF16(c, x)
 			o.NarrowF16(f, x)
 			o.NarrowBF16(g, x)
 			for i, v := range x {
 				require.Equal(t, tensor.F32ToF16(v), f[i], "half of %v %#x", v, math.Float32bits(v))
+				requireBits(t, tensor.F16ToF32(tensor.F32ToF16(min(max(v, -65504), 65504))), tensor.F16ToF32(c[i]), "finite half of %v", v)
 				require.Equal(t, tensor.F32ToBF16(v), g[i], "bfloat of %v", v)
 			}
 		}
@@ -454,6 +457,7 @@ func TestOpsPanicOnLengths(t *testing.T) {
 		"Rope": func() { o.Rope(b, a, a) }, "RopeInterleaved": func() { o.RopeInterleaved(b, a, a) },
 		"AttnScores": func() { o.AttnScores(a, a, b, 4, 1) }, "AttnMix": func() { o.AttnMix(a, a, b, 4) },
 		"WidenF16": func() { o.WidenF16(a, make([]uint16, 3)) }, "NarrowBF16": func() { o.NarrowBF16(make([]uint16, 3), a) },
+		"ClampF16": func() { o.ClampF16(make([]uint16, 3), a) },
 	} {
 		require.Panics(t, f, name)
 	}

@@ -1,23 +1,40 @@
 package model
 
-import "sync"
+import (
+	"sync"
+	"unsafe"
+)
 
 // pageTokens is how many positions a page of the KV cache holds. Attention merges its partial results page by page,
 // so the borders of pages, absolute positions, are part of what makes results independent of chunking.
 const pageTokens = 64
 
-// page holds keys and values of pageTokens consecutive positions of one sequence for all layers. Layer i's part
-// begins at layout.offset[i]; inside it the mixer decides.
+// page holds keys and values of pageTokens consecutive positions of one sequence for all layers, as f32 or, two in the
+// place of one, as IEEE halves (Options.KV). Layer i's part begins at layout.offset[i]; inside it the mixer decides.
 type page []float32
 
-// layout says where each layer's part of a page lies; widths are f32 values per position.
+// halves looks at a page of halves.
+func (p page) halves() []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(p))), 2*len(p))
+}
+
+// layout says where each layer's part of a page lies, in elements.
 type layout struct {
 	offset []int
 	size   int
+	half   bool // elements are halves
 }
 
-func newLayout(layers []LayerWeights) layout {
-	l := layout{offset: make([]int, len(layers))}
+// floats is the length of a page.
+func (l *layout) floats() int {
+	if l.half {
+		return (l.size + 1) / 2
+	}
+	return l.size
+}
+
+func newLayout(layers []LayerWeights, half bool) layout {
+	l := layout{offset: make([]int, len(layers)), half: half}
 	for i := range layers {
 		l.offset[i] = l.size
 		l.size += layers[i].Mixer.CacheWidth() * pageTokens

@@ -58,6 +58,9 @@ func (m *Model) Footprint() Footprint {
 	f.Head.vectors(w.HeadBias)
 	for i := range w.Layers {
 		f.Layers[i] = layerFootprint(&s.Layers[i], &w.Layers[i])
+		if m.state.layout.half {
+			f.Layers[i].KVBytes /= 2
+		}
 	}
 	return f
 }

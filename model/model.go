@@ -26,6 +26,7 @@ type Options struct {
 	Context int    // tokens that a sequence may hold; 0: what the model was made for
 	Chunk   int    // tokens of a prompt that are computed at once; 0: 512
 	Compute string // "" or "f32"; "bf16" rounds activations before products with bf16 weights, all but the router's
+	KV      string // how keys and values are kept: "" or "f32", or "f16" in half the memory
 
 	// Quant is the form of the large matrices: "" or "none" as the folder has them, "int8", "int4" or "mixed" (experts and
 	// feed-forward in 4 bits, attention and head in 8). They are quantised while opening; router, norms, biases and
@@ -176,8 +177,8 @@ func (m *Model) start() error {
 		return err
 	}
 	m.eng, m.state.eng = eng, eng
-	m.state.layout = newLayout(m.weights.Layers)
-	m.pool.size = m.state.layout.size
+	m.state.layout = newLayout(m.weights.Layers, m.opts.KV == KVF16)
+	m.pool.size = m.state.layout.floats()
 	return nil
 }
 
@@ -187,7 +188,16 @@ const (
 	ComputeBF16 = "bf16"
 )
 
+// The forms of Options.KV.
+const (
+	KVF32 = "f32"
+	KVF16 = "f16" // rounded to IEEE half, ties to even; values beyond ±65504 become ±65504
+)
+
 func (o *Options) check() error {
+	if o.KV != "" && o.KV != KVF32 && o.KV != KVF16 {
+		return fmt.Errorf("%w: KV: want %s or %s, found %q", ErrOption, KVF32, KVF16, o.KV)
+	}
 	if o.Compute != "" && o.Compute != ComputeF32 && o.Compute != ComputeBF16 {
 		return fmt.Errorf("%w: Compute: want %s or %s, found %q", ErrOption, ComputeF32, ComputeBF16, o.Compute)
 	}

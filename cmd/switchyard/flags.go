@@ -51,7 +51,9 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 // modelFlags are the flags of every command that opens a model.
 type modelFlags struct {
 	dir, gate, quant, compute, level string
-	threads                          int
+
+	kv      string
+	threads int
 }
 
 func (f *modelFlags) add(fs *flag.FlagSet) {
@@ -59,6 +61,7 @@ func (f *modelFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;drop=1,5;temp=0.7\" (go doc ./moe Program)")
 	fs.StringVar(&f.quant, "quant", "", "`form` of the large matrices: none, int8, int4 or mixed (default: as the folder has them)")
 	fs.StringVar(&f.compute, "compute", model.ComputeF32, "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16)")
+	fs.StringVar(&f.kv, "kv", model.KVF32, "`form` in which keys and values are kept: f32, or f16 in half the memory")
 	fs.StringVar(&f.level, "level", "", "instruction-set `level` (default: SWITCHYARD_LEVEL, else the best)")
 	fs.IntVar(&f.threads, "threads", 0, "`number` of threads (default: all cores)")
 }
@@ -71,10 +74,13 @@ func (f *modelFlags) options(chunk int) (model.Options, error) {
 	if f.compute != model.ComputeF32 && f.compute != model.ComputeBF16 {
 		return model.Options{}, fmt.Errorf("%w: --compute: want f32 or bf16, found %q", errUsage, f.compute)
 	}
+	if f.kv != model.KVF32 && f.kv != model.KVF16 {
+		return model.Options{}, fmt.Errorf("%w: --kv: want f32 or f16, found %q", errUsage, f.kv)
+	}
 	if f.threads < 0 {
 		return model.Options{}, fmt.Errorf("%w: --threads: want 0 or more, found %d", errUsage, f.threads)
 	}
-	return model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk, Compute: f.compute, Quant: f.quant}, nil
+	return model.Options{Level: f.level, Threads: f.threads, Gate: f.gate, Chunk: chunk, Compute: f.compute, Quant: f.quant, KV: f.kv}, nil
 }
 
 // open opens the model that the flags name, with a sign of life where it takes over a second. Cancelling ctx ends it.

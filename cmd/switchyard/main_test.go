@@ -184,6 +184,7 @@ func TestWrongInput(t *testing.T) {
 		{2, "invalid value", []string{"run", "-n", "many", "x"}},
 		{2, "-n: want 0 or more", []string{"run", "-n", "-3", "x"}},
 		{2, "--quant", []string{"run", "--quant", "int3", "x"}},
+		{2, "--kv", []string{"run", "--kv", "f8", "x"}},
 		{2, "--compute", []string{"run", "--compute", "f64", "x"}},
 		{2, "--threads", []string{"run", "--threads", "-2", "x"}},
 		{1, "level", []string{"run", "--level", "sse9", "x"}},

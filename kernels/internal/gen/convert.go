@@ -33,6 +33,14 @@ var convertRoom = room{"convert", func(f *file, d *decls) {
 		f.p("VCVTPS2PH $0, %s, %s0", f.v(0), half)
 		f.p("VMOVUPS %s0, (DI)", half)
 	})
+	each("clampF16", "rounds to IEEE half, ties to even, the largest where it would be infinite", "(dst *uint16, src *float32, n int)", 4, 2, func() {
+		f.p("VMOVUPS %s, %s", f.c(65504), f.v(1))
+		f.p("VMINPS (SI), %s, %s // a NaN is the second source and stays", f.v(1), f.v(0))
+		f.p("VMOVUPS %s, %s", f.c(-65504), f.v(1))
+		f.p("VMAXPS %s, %s, %s", f.v(0), f.v(1), f.v(0))
+		f.p("VCVTPS2PH $0, %s, %s0", f.v(0), half)
+		f.p("VMOVUPS %s0, (DI)", half)
+	})
 	each("narrowBF16", "rounds to bfloat16, ties to even, NaN becomes quiet", "(dst *uint16, src *float32, n int)", 4, 2, func() {
 		f.p("VMOVUPS (SI), %s", f.v(0))
 		f.p("VPSRLD $16, %s, %s", f.v(0), f.v(1))
