@@ -20,6 +20,9 @@ type packKernels struct {
 	panel func(s *scratch, t *panelTask)        // one panel
 	pair  func(s *scratch, t *panelTask)        // two panels; nil: one after the other
 	pack  [numPackFormats]func(p *panelPacking) // weights
+
+	group     func(s *scratch, t *panelTask) // groupPanels panels and up to groupRows rows; nil: one by one
+	groupRows int
 }
 
 // panelTask multiplies all rows of x with one or two panels.
@@ -96,6 +99,12 @@ func (e *Engine) panels(s *scratch, t *panelTask, w Matrix, dst tensor.Mat, n0, 
 			continue
 		}
 		t.w[0], t.next[0] = w.panel(p), w.from(p+1)
+		if last := n + groupPanels*panelRows; whole && k.group != nil && t.x.Rows <= k.groupRows && last <= n1 {
+			t.dst[0] = dst.ColSlice(n-n0, last-n0)
+			k.group(s, t)
+			n = last
+			continue
+		}
 		if whole {
 			t.dst[0] = dst.ColSlice(n-n0, end-n0)
 			k.panel(s, t)

@@ -7,23 +7,26 @@ type packedArgs struct {
 	x             unsafe.Pointer
 	xStride       int // bytes
 	w, scale, dst [2]unsafe.Pointer
-	dstStride     int // bytes
-	prefetch      [2]uintptr
-	lines         int // prefetched of each panel in a step
+	dstStride     int        // bytes
+	prefetch      [2]uintptr // by pair kernels
+	lines         int        // of each panel in a step
 	steps         int
 	more          int // 0: start sums at zero, else go on from dst
+	panelBytes    int
 }
 
 // packedTiles are the tile kernels of a level, by rows of X. widen prepares steps of a panel (the first at p, its head
 // apart) for pair kernels and gives the address of the weights they read.
 type packedTiles struct {
 	panel [numPackFormats][]func(*packedArgs)
+	group [numPackFormats][]func(*packedArgs)
 	pair  [numPackFormats][]func(*packedArgs)
 	widen [numPackFormats]func(b *pairBuffer, p, head unsafe.Pointer, steps int) unsafe.Pointer
 }
 
-// pairSteps is how many steps of a pair of panels are widened at once: 2048 k, which stay in L2.
-const pairSteps = 32
+// pairSteps is how many steps of a pair of panels are multiplied with all rows before the next: 512 k, whose
+// weights stay in L1.
+const pairSteps = 8
 
 // pairBuffer is a worker's room for the widened weights of a panel.
 type pairBuffer struct {
@@ -37,16 +40,12 @@ func newPairBuffer() pairBuffer {
 
 func bytesOf(f []float32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&f[0])), 4*len(f)) }
 
-// Prefetch distances. A single tile is bound by memory and looks this far ahead along the panels; tiles of a pair share
-// the fetching of the next pair.
-const panelAhead = 3072
-
 // runPanel multiplies all rows with one panel, in tiles of equal height.
 func (k *packedTiles) runPanel(s *scratch, t *panelTask) {
 	a := &s.packed
 	kernels := k.panel[t.f]
 	a.w[0] = unsafe.Pointer(unsafe.SliceData(t.w[0]))
-	a.prefetch[0] = uintptr(a.w[0]) + panelAhead
+	a.panelBytes = len(t.w[0])
 	a.xStride, a.dstStride, a.steps = t.x.stride, 4*t.dst[0].Stride, t.k
 	c := tile(t.x.Rows, len(kernels)-1)
 	for r := 0; r < t.x.Rows; {
@@ -55,6 +54,17 @@ func (k *packedTiles) runPanel(s *scratch, t *panelTask) {
 		kernels[n](a)
 		r += n
 	}
+}
+
+// groupPanels is how many panels are read side by side for few rows: one stream leaves part of the memory idle.
+const groupPanels = 4
+
+// runGroup multiplies up to len(k.group)-1 rows with groupPanels neighbouring panels, columns side by side in dst[0].
+func (k *packedTiles) runGroup(s *scratch, t *panelTask) {
+	a := &s.packed
+	a.w[0], a.x, a.dst[0] = unsafe.Pointer(unsafe.SliceData(t.w[0])), unsafe.Pointer(&t.x.data[0]), unsafe.Pointer(&t.dst[0].Data[0])
+	a.xStride, a.dstStride, a.steps, a.panelBytes = t.x.stride, 4*t.dst[0].Stride, t.k, len(t.w[0])
+	k.group[t.f][t.x.Rows](a)
 }
 
 // height is how tall the tile at row r is.

@@ -76,6 +76,7 @@ type panelPacking struct {
 	steps int       // of 64 k
 	w     []float32 // [16][64·steps] weights; zero where there are none
 	zero  []float32 // [64·steps]
+	tmp   []float32 // [32][16] of kernels
 	fit   []float32 // [2·steps][2][16] scale and min of the blocks of a Q4P panel, before they are rounded
 
 }
@@ -84,6 +85,7 @@ func (p *panelPacking) resize(cols int) {
 	p.steps = ceilDiv(cols, stepDepth)
 	n := p.steps * stepDepth
 	p.w, p.zero, p.fit = grow(p.w, panelRows*n), grow(p.zero, n), grow(p.fit, 4*panelRows*p.steps)
+	p.tmp = grow(p.tmp, blockDepth*panelRows)
 	clear(p.zero)
 }
 

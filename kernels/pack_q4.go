@@ -18,6 +18,11 @@ func packQ4Generic(p *panelPacking) {
 		}
 	}
 	p.roundFit()
+	p.roundWeights()
+}
+
+// roundWeights rounds with the scales and mins as they stand in dst.
+func (p *panelPacking) roundWeights() {
 	d, m := as[float32](p.dst[:64]), as[float32](p.dst[64:128])
 	for step := range p.steps {
 		s := p.dst[q4Head+step*q4Step:][:q4Step]
@@ -72,10 +77,7 @@ func fitRange(w []float32, mid, unit, f float32) (gain, a, b float32) {
 		sqq += float32(q * q)
 		sqv += float32(q * v)
 	}
-	det := 32*sqq - float32(sq*sq)
-	if !(det > 0) {
-		return 0, 0, sv / 32
-	}
+	det := 32*sqq - float32(sq*sq) // above 0: the ends of the range have different q
 	a = (32*sqv - float32(sq*sv)) / det
 	b = (sv - float32(a*sq)) / 32
 	return float32(a*sqv) + float32(b*sv), a, b

@@ -4,65 +4,80 @@
 
 package kernels
 
-// panelQ81AVX512 multiplies 1 rows of X with a panel of Q8P.
+// panelQ81AVX512 multiplies 1 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ81AVX512(a *packedArgs)
 
-// panelQ82AVX512 multiplies 2 rows of X with a panel of Q8P.
+// panelQ82AVX512 multiplies 2 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ82AVX512(a *packedArgs)
 
-// panelQ83AVX512 multiplies 3 rows of X with a panel of Q8P.
+// panelQ83AVX512 multiplies 3 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ83AVX512(a *packedArgs)
 
-// panelQ84AVX512 multiplies 4 rows of X with a panel of Q8P.
+// panelQ84AVX512 multiplies 4 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ84AVX512(a *packedArgs)
 
-// panelQ85AVX512 multiplies 5 rows of X with a panel of Q8P.
+// panelQ85AVX512 multiplies 5 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ85AVX512(a *packedArgs)
 
-// panelQ86AVX512 multiplies 6 rows of X with a panel of Q8P.
+// panelQ86AVX512 multiplies 6 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ86AVX512(a *packedArgs)
 
-// panelQ87AVX512 multiplies 7 rows of X with a panel of Q8P.
+// panelQ87AVX512 multiplies 7 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ87AVX512(a *packedArgs)
 
-// panelQ88AVX512 multiplies 8 rows of X with a panel of Q8P.
+// panelQ88AVX512 multiplies 8 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ88AVX512(a *packedArgs)
 
-// panelQ89AVX512 multiplies 9 rows of X with a panel of Q8P.
+// panelQ89AVX512 multiplies 9 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ89AVX512(a *packedArgs)
 
-// panelQ810AVX512 multiplies 10 rows of X with a panel of Q8P.
+// panelQ810AVX512 multiplies 10 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ810AVX512(a *packedArgs)
 
-// panelQ811AVX512 multiplies 11 rows of X with a panel of Q8P.
+// panelQ811AVX512 multiplies 11 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ811AVX512(a *packedArgs)
 
-// panelQ812AVX512 multiplies 12 rows of X with a panel of Q8P.
+// panelQ812AVX512 multiplies 12 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
 func panelQ812AVX512(a *packedArgs)
+
+// panelsQ81AVX512 multiplies 1 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ81AVX512(a *packedArgs)
+
+// panelsQ82AVX512 multiplies 2 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ82AVX512(a *packedArgs)
+
+// panelsQ83AVX512 multiplies 3 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ83AVX512(a *packedArgs)
 
 // pairQ81AVX512 multiplies 1 rows of X with two panels of Q8P, scales widened.
 //
@@ -99,65 +114,80 @@ func pairQ86AVX512(a *packedArgs)
 //go:noescape
 func widenQ8AVX512(scales, panel *byte, steps int)
 
-// panelQ41AVX512 multiplies 1 rows of X with a panel of Q4P.
+// panelQ41AVX512 multiplies 1 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ41AVX512(a *packedArgs)
 
-// panelQ42AVX512 multiplies 2 rows of X with a panel of Q4P.
+// panelQ42AVX512 multiplies 2 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ42AVX512(a *packedArgs)
 
-// panelQ43AVX512 multiplies 3 rows of X with a panel of Q4P.
+// panelQ43AVX512 multiplies 3 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ43AVX512(a *packedArgs)
 
-// panelQ44AVX512 multiplies 4 rows of X with a panel of Q4P.
+// panelQ44AVX512 multiplies 4 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ44AVX512(a *packedArgs)
 
-// panelQ45AVX512 multiplies 5 rows of X with a panel of Q4P.
+// panelQ45AVX512 multiplies 5 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ45AVX512(a *packedArgs)
 
-// panelQ46AVX512 multiplies 6 rows of X with a panel of Q4P.
+// panelQ46AVX512 multiplies 6 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ46AVX512(a *packedArgs)
 
-// panelQ47AVX512 multiplies 7 rows of X with a panel of Q4P.
+// panelQ47AVX512 multiplies 7 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ47AVX512(a *packedArgs)
 
-// panelQ48AVX512 multiplies 8 rows of X with a panel of Q4P.
+// panelQ48AVX512 multiplies 8 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ48AVX512(a *packedArgs)
 
-// panelQ49AVX512 multiplies 9 rows of X with a panel of Q4P.
+// panelQ49AVX512 multiplies 9 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ49AVX512(a *packedArgs)
 
-// panelQ410AVX512 multiplies 10 rows of X with a panel of Q4P.
+// panelQ410AVX512 multiplies 10 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ410AVX512(a *packedArgs)
 
-// panelQ411AVX512 multiplies 11 rows of X with a panel of Q4P.
+// panelQ411AVX512 multiplies 11 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ411AVX512(a *packedArgs)
 
-// panelQ412AVX512 multiplies 12 rows of X with a panel of Q4P.
+// panelQ412AVX512 multiplies 12 rows of X with 1 neighbouring panels of Q4P.
 //
 //go:noescape
 func panelQ412AVX512(a *packedArgs)
+
+// panelsQ41AVX512 multiplies 1 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ41AVX512(a *packedArgs)
+
+// panelsQ42AVX512 multiplies 2 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ42AVX512(a *packedArgs)
+
+// panelsQ43AVX512 multiplies 3 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ43AVX512(a *packedArgs)
 
 // pairQ41AVX512 multiplies 1 rows of X with two panels of Q4P, scales widened.
 //

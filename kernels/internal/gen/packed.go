@@ -14,7 +14,10 @@ var packedRoom = room{"packed", func(f *file, d *decls) {
 	}
 	for _, w := range packedFormats {
 		for r := 1; r <= panelTile; r++ {
-			panelKernel(f, d, w, r)
+			panelKernel(f, d, w, r, 1)
+		}
+		for r := 1; r <= panelTile/groupPanels; r++ {
+			panelKernel(f, d, w, r, groupPanels)
 		}
 		for r := 1; r <= pairTile; r++ {
 			pairKernel(f, d, w, r)
@@ -25,6 +28,7 @@ var packedRoom = room{"packed", func(f *file, d *decls) {
 
 const (
 	panelTile, pairTile = 12, 6
+	groupPanels         = 4
 
 	xStep, xBlock              = 96, 48 // of quantised activations
 	xScale, xStart, xShare     = 32, 36, 40
@@ -37,11 +41,12 @@ type packedFormat struct {
 	head, step int // bytes
 	pairStep   int // of widened weights
 	pairData   int // where the first block's begin
+	ahead      int // steps of prefetches
 }
 
 func (w packedFormat) q4() bool { return w.name == "Q4" }
 
-var packedFormats = []packedFormat{{"Q8", 0, 1088, 1088, 64}, {"Q4", 128, 576, 1024, 0}}
+var packedFormats = []packedFormat{{"Q8", 0, 1088, 1088, 64, 2}, {"Q4", 128, 576, 1024, 0, 3}}
 
 // Offsets of packedArgs.
 const (
@@ -59,6 +64,7 @@ const (
 	pkLines
 	pkSteps
 	pkMore
+	pkPanel
 )
 
 // xRow is the operand at disp of row r of X: SI is row 0, R10 row 6.
@@ -86,20 +92,29 @@ func xPointers(f *file, rows int) {
 	}
 }
 
-// panelKernel: Z0.. sums, Z12.. integer sums, Z24 Z25 weights, Z26 ws, Z27 magic·ws, Z28 wm.
-func panelKernel(f *file, d *decls, w packedFormat, rows int) {
+// panelKernel: rows of X by neighbouring panels. Z0.. sums [panel][row], Z12.. integer sums, Z24 Z25 weights, Z26 ws,
+// Z27 magic·ws, Z28 wm. BX is the bytes of a panel, R12 three times that. Each panel is a stream from memory; prefetches
+// run ahead by some steps, at the ends into the next group of panels.
+func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 	name := fmt.Sprintf("panel%s%d", w.name, rows)
-	packedBegin(f, d, name, fmt.Sprintf("multiplies %d rows of X with a panel of %sP.", rows, w.name))
+	if panels > 1 {
+		name = fmt.Sprintf("panels%s%d", w.name, rows)
+	}
+	packedBegin(f, d, name, fmt.Sprintf("multiplies %d rows of X with %d neighbouring panels of %sP.", rows, panels, w.name))
 	xPointers(f, rows)
 	f.p("MOVQ %d(AX), DI", pkW)
-	f.p("MOVQ %d(AX), R11", pkPrefetch)
+	f.p("MOVQ %d(AX), BX", pkPanel)
+	f.p("LEAQ (BX)(BX*2), R12")
 	f.p("VPBROADCASTD %s, Z%d", f.bits(magicOf), magicReg)
 	if w.q4() {
 		f.p("VPBROADCASTD %s, Z%d", f.bits(0x0f0f0f0f), maskReg)
-		f.p("MOVQ DI, BX // D and M")
+		f.p("MOVQ DI, R13 // D and M")
 		f.p("ADDQ $%d, DI", w.head)
 	}
-	for r := range rows {
+	f.p("LEAQ %d(DI), R11", w.ahead*w.step)
+	f.p("MOVQ CX, R15")
+	f.p("SUBQ $%d, R15 // steps until prefetches reach the end", w.ahead)
+	for r := range rows * panels {
 		f.zero(r)
 	}
 	f.p("PCALIGN $32")
@@ -109,10 +124,17 @@ func panelKernel(f *file, d *decls, w packedFormat, rows int) {
 		for l := b; 64*l < w.step; l += 2 {
 			lines = append(lines, 64*l)
 		}
-		panelBlock(f, w, rows, b, lines)
+		panelBlock(f, w, rows, panels, b, lines)
 	}
 	f.p("ADDQ $%d, DI", w.step)
 	f.p("ADDQ $%d, R11", w.step)
+	if panels > 1 {
+		f.p("DECQ R15")
+		f.p("JNZ on")
+		f.p("LEAQ (R11)(BX*%d), R11", panels-2)
+		f.p("ADDQ BX, R11")
+		f.p("on:")
+	}
 	f.p("ADDQ $%d, SI", xStep)
 	if rows > 6 {
 		f.p("ADDQ $%d, R10", xStep)
@@ -122,7 +144,9 @@ func panelKernel(f *file, d *decls, w packedFormat, rows int) {
 	f.p("MOVQ %d(AX), DI", pkDst)
 	f.p("MOVQ %d(AX), DX", pkDstStride)
 	for r := range rows {
-		f.p("VMOVUPS Z%d, (DI)", r)
+		for p := range panels {
+			f.p("VMOVUPS Z%d, %d(DI)", p*rows+r, 64*p)
+		}
 		if r < rows-1 {
 			f.p("ADDQ DX, DI")
 		}
@@ -131,62 +155,73 @@ func panelKernel(f *file, d *decls, w packedFormat, rows int) {
 }
 
 // panelBlock is block b of a step, with prefetches of lines from R11 in between.
-func panelBlock(f *file, w packedFormat, rows, b int, lines []int) {
-	sum := func(r int) string { return fmt.Sprint("Z", panelTile+r) }
-	fetch := func() {
-		if len(lines) > 0 {
-			f.p("PREFETCHT0 %d(R11)", lines[0])
-			lines = lines[1:]
+func panelBlock(f *file, w packedFormat, rows, panels, b int, lines []int) {
+	sum := func(p, r int) string { return fmt.Sprint("Z", panelTile+p*rows+r) }
+	panel := func(disp, p int) string { return base(disp, "DI", p, "BX", "R12", "") }
+	for p := range panels {
+		for r := range rows {
+			if w.q4() {
+				f.p("VMOVDQA64 Z%d, %s", magicReg, sum(p, r))
+			} else {
+				f.p("VPBROADCASTD %s, %s", xRow(xBlock*b+xStart, r), sum(p, r))
+			}
 		}
 	}
-	for r := range rows {
-		if w.q4() {
-			f.p("VMOVDQA64 Z%d, %s", magicReg, sum(r))
-		} else {
-			f.p("VPBROADCASTD %s, %s", xRow(xBlock*b+xStart, r), sum(r))
+	dot := func(p, j, t int) {
+		for r := range rows {
+			f.p("VPDPBUSD.BCST %s, Z%d, %s", xRow(xBlock*b+4*j, r), t, sum(p, r))
 		}
 	}
-	if w.q4() {
-		f.p("VPMOVZXBD %d(DI), Z26", 16*b)
-		f.p("VPMOVSXBD %d(DI), Z28", 32+16*b)
-		f.p("VCVTDQ2PS Z26, Z26")
-		f.p("VCVTDQ2PS Z28, Z28")
-		f.p("VMULPS (BX), Z26, Z26")
-		f.p("VMULPS 64(BX), Z28, Z28")
-	} else {
-		f.p("VCVTPH2PS %d(DI), Z26", 32*b)
+	fetch := func(p, n int) {
+		for i := range lines[:min(n, len(lines))] {
+			f.p("PREFETCHT0 %s", base(lines[i], "R11", p, "BX", "R12", ""))
+		}
 	}
-	f.p("VMULPS Z%d, Z26, Z27", magicReg)
-	for j := range 8 {
-		t := 24 + j%2
-		switch {
-		case !w.q4():
-			f.p("VMOVDQU64 %d(DI), Z%d", 64+512*b+64*j, t)
-			fetch()
-		case j%2 == 0:
-			f.p("VMOVDQU64 %d(DI), Z24", 64+256*b+32*j)
-			f.p("VPSRLD $4, Z24, Z25")
-			f.p("VPANDD Z%d, Z24, Z24", maskReg)
-			f.p("VPANDD Z%d, Z25, Z25", maskReg)
-			fetch()
-			fetch()
+	for j := 0; j < 8; j += 2 {
+		for p := range panels {
+			if w.q4() {
+				f.p("VMOVDQU64 %s, Z24", panel(64+256*b+32*j, p))
+				f.p("VPSRLD $4, Z24, Z25")
+				f.p("VPANDD Z%d, Z24, Z24", maskReg)
+				f.p("VPANDD Z%d, Z25, Z25", maskReg)
+			} else {
+				f.p("VMOVDQU64 %s, Z24", panel(64+512*b+64*j, p))
+				f.p("VMOVDQU64 %s, Z25", panel(64+512*b+64*j+64, p))
+			}
+			fetch(p, (len(lines)+3)/4)
+			dot(p, j, 24)
+			dot(p, j+1, 25)
+		}
+		lines = lines[min((len(lines)+3)/4, len(lines)):]
+	}
+	for p := range panels {
+		panelScales(f, w, b, p)
+		for r := range rows {
+			f.p("VFMSUB213PS Z27, Z26, %s", sum(p, r))
 		}
 		for r := range rows {
-			f.p("VPDPBUSD.BCST %s, Z%d, %s", xRow(xBlock*b+4*j, r), t, sum(r))
+			f.p("VFMADD231PS.BCST %s, %s, Z%d", xRow(xBlock*b+xScale, r), sum(p, r), p*rows+r)
+			if w.q4() {
+				f.p("VFMADD231PS.BCST %s, Z28, Z%d", xRow(xBlock*b+xShare, r), p*rows+r)
+			}
 		}
 	}
-	for len(lines) > 0 {
-		fetch()
+}
+
+// panelScales widens the scales of block b of panel p.
+func panelScales(f *file, w packedFormat, b, p int) {
+	panel := func(disp int, ptr string) string { return base(disp, ptr, p, "BX", "R12", "") }
+	if w.q4() {
+		f.p("VPMOVZXBD %s, Z26", panel(16*b, "DI"))
+		f.p("VPMOVSXBD %s, Z28", panel(32+16*b, "DI"))
+		f.p("VCVTDQ2PS Z26, Z26")
+		f.p("VCVTDQ2PS Z28, Z28")
+		f.p("VMULPS %s, Z26, Z26", panel(0, "R13"))
+		f.p("VMULPS %s, Z28, Z28", panel(64, "R13"))
+	} else {
+		f.p("VCVTPH2PS %s, Z26", panel(32*b, "DI"))
 	}
-	for r := range rows {
-		f.p("VFMSUB213PS Z27, Z26, %s", sum(r))
-	}
-	for r := range rows {
-		f.p("VFMADD231PS.BCST %s, %s, Z%d", xRow(xBlock*b+xScale, r), sum(r), r)
-		if w.q4() {
-			f.p("VFMADD231PS.BCST %s, Z28, Z%d", xRow(xBlock*b+xShare, r), r)
-		}
-	}
+	f.p("VMULPS Z%d, Z26, Z27", magicReg)
 }
 
 // pairKernel: Z0.. sums of the first panel, Z6.. of the second, Z12.. integer sums the same, Z24 Z25 weights, Z26 x,
@@ -233,6 +268,11 @@ func pairKernel(f *file, d *decls, w packedFormat, rows int) {
 	f.p("DECQ R15")
 	f.p("JNZ fetch")
 	f.p("fetched:")
+	f.p("LEAQ %s, R15 // rows of the next tile, unless it is the last", base(0, "SI", rows, "DX", "R8", "R9"))
+	for r := range rows {
+		f.p("PREFETCHT0 %s", base(0, "R15", r, "DX", "R8", "R9"))
+		f.p("PREFETCHT0 %s", base(64, "R15", r, "DX", "R8", "R9"))
+	}
 	pairBlock(f, w, rows, 1)
 	f.p("ADDQ $%d, DI", w.pairStep)
 	f.p("ADDQ $%d, BX", w.pairStep)
