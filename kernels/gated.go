@@ -52,19 +52,24 @@ func (e *Engine) Gated(worker int, g *Gated, n0, n1 int) {
 		t1 := min(t+gatedRows, rows)
 		for n := n0; n < n1; {
 			end := min(n/gatedCols*gatedCols+gatedCols, n1)
-			e.gatedTile(worker, g, &pg, &pu, t, t1, n, end)
+			next := end / panelRows
+			if end == n1 {
+				next = e.likelyNext(n0, n1)
+			}
+			e.gatedTile(worker, g, &pg, &pu, t, t1, n, end, next)
 			n = end
 		}
 	}
 }
 
-// gatedTile computes rows [t0,t1) and columns [n0,n1) through the scratch of the worker.
-func (e *Engine) gatedTile(worker int, g *Gated, pg, pu *Product, t0, t1, n0, n1 int) {
+// gatedTile computes rows [t0,t1) and columns [n0,n1) through the scratch of the worker; next is the panel that is
+// wanted afterwards.
+func (e *Engine) gatedTile(worker int, g *Gated, pg, pu *Product, t0, t1, n0, n1, next int) {
 	s := &e.scratch[worker]
 	a, b := sub(pg, s.gate[:], t0, t1, n0, n1), sub(pu, s.up[:], t0, t1, n0, n1)
-	if !e.gatedPair(s, &a, &b, n0, n1) {
-		e.gatedHalf(worker, &a, pg, n0, n1)
-		e.gatedHalf(worker, &b, pu, n0, n1)
+	if !e.gatedPair(s, &a, &b, n0, n1, next) {
+		e.gatedHalf(worker, &a, &b, n0, n1, n0/panelRows)
+		e.gatedHalf(worker, &b, &a, n0, n1, next)
 	}
 	for t := t0; t < t1; t++ {
 		gate, up := a.Dst.Row(t-t0), b.Dst.Row(t-t0)
@@ -77,29 +82,38 @@ func (e *Engine) gatedTile(worker int, g *Gated, pg, pu *Product, t0, t1, n0, n1
 	}
 }
 
-// gatedHalf computes one of the two products into its scratch.
-func (e *Engine) gatedHalf(worker int, part, whole *Product, n0, n1 int) {
-	if !whole.W.Packed() {
-		part.W = whole.W.RowRange(n0, n1)
-		e.block(worker, part, 0, n1-n0)
+// gatedHalf computes one of the two products into its scratch. Of the other's weight panel next is wanted then.
+func (e *Engine) gatedHalf(worker int, part, other *Product, n0, n1, next int) {
+	if !part.W.Packed() {
+		half := *part
+		half.W = part.W.RowRange(n0, n1)
+		e.block(worker, &half, 0, n1-n0)
 		return
 	}
-	e.blockPackedAt(worker, part, n0, n1)
+	var after []byte
+	if other.W.Packed() {
+		after = other.W.from(next)
+	}
+	e.blockPackedAt(worker, part, n0, n1, after)
 }
 
 // gatedPair takes a panel of gate and the same of up together, where columns are whole panels and the level can.
-func (e *Engine) gatedPair(s *scratch, g, u *Product, n0, n1 int) bool {
+func (e *Engine) gatedPair(s *scratch, g, u *Product, n0, n1, next int) bool {
 	k := &e.level.packed
 	rows := g.Dst.Rows
 	if k.pair == nil || rows <= pairRows || !g.quantised() || g.W.DType != u.W.DType || n0%panelRows != 0 || n1%panelRows != 0 {
 		return false
 	}
 	t := s.task
-	*t = panelTask{x: g.XQ, k: ceilDiv(g.XQ.Cols, stepDepth), block: k.block}
+	*t = panelTask{x: g.XQ, k: ceilDiv(g.XQ.Cols, stepDepth), block: k.block, cold: true}
 	t.f, _ = packFormatOf(g.W.DType)
 	for n := n0; n < n1; n += panelRows {
 		p := n / panelRows
-		t.w, t.next = [2][]byte{g.W.panel(p), u.W.panel(p)}, [2][]byte{g.W.from(p + 1), u.W.from(p + 1)}
+		follow := p + 1
+		if n+panelRows == n1 {
+			follow = next
+		}
+		t.w, t.next = [2][]byte{g.W.panel(p), u.W.panel(p)}, [2][]byte{g.W.from(follow), u.W.from(follow)}
 		t.dst = [2]tensor.Mat{g.Dst.ColSlice(n-n0, n-n0+panelRows), u.Dst.ColSlice(n-n0, n-n0+panelRows)}
 		k.pair(s, t)
 	}

@@ -10,8 +10,11 @@ func packedAVX512VNNI() packKernels {
 		panelQ87AVX512, panelQ88AVX512, panelQ89AVX512, panelQ810AVX512, panelQ811AVX512, panelQ812AVX512}
 	k.panel[q4] = []func(*packedArgs){nil, panelQ41AVX512, panelQ42AVX512, panelQ43AVX512, panelQ44AVX512, panelQ45AVX512, panelQ46AVX512,
 		panelQ47AVX512, panelQ48AVX512, panelQ49AVX512, panelQ410AVX512, panelQ411AVX512, panelQ412AVX512}
-	k.group[q8] = []func(*packedArgs){nil, panelsQ81AVX512, panelsQ82AVX512, panelsQ83AVX512}
-	k.group[q4] = []func(*packedArgs){nil, panelsQ41AVX512, panelsQ42AVX512, panelsQ43AVX512}
+	k.group[q8] = [numGroups][]func(*packedArgs){{nil, panelsQ81x4AVX512, panelsQ82x4AVX512, panelsQ83x4AVX512},
+		{nil, panelsQ81x2AVX512, panelsQ82x2AVX512, panelsQ83x2AVX512, panelsQ84x2AVX512, panelsQ85x2AVX512, panelsQ86x2AVX512}}
+	k.group[q4] = [numGroups][]func(*packedArgs){{nil, panelsQ41x4AVX512, panelsQ42x4AVX512, panelsQ43x4AVX512},
+		{nil, panelsQ41x2AVX512, panelsQ42x2AVX512, panelsQ43x2AVX512, panelsQ44x2AVX512, panelsQ45x2AVX512, panelsQ46x2AVX512}}
+	k.fetch = fetchAVX512
 	k.pair[q8] = []func(*packedArgs){nil, pairQ81AVX512, pairQ82AVX512, pairQ83AVX512, pairQ84AVX512, pairQ85AVX512, pairQ86AVX512}
 	k.pair[q4] = []func(*packedArgs){nil, pairQ41AVX512, pairQ42AVX512, pairQ43AVX512, pairQ44AVX512, pairQ45AVX512, pairQ46AVX512}
 	k.widen[q8] = func(b *pairBuffer, p, _ unsafe.Pointer, steps int) unsafe.Pointer {
@@ -24,7 +27,7 @@ func packedAVX512VNNI() packKernels {
 	}
 	p := packedGeneric()
 	p.macs, p.quant, p.panel, p.pair = 16<<20, quantAVX512, k.runPanel, k.runPair
-	p.group, p.groupRows = k.runGroup, 3
+	p.group = k.runGroup
 	p.pack[q8] = func(p *panelPacking) { packQ8AVX512(&p.dst[0], &p.w[0], 4*p.stride(), p.steps, &p.tmp[0]) }
 	p.pack[q4] = func(p *panelPacking) {
 		fitQ4AVX512(&p.fit[0], &p.w[0], 4*p.stride(), 2*p.steps, &p.tmp[0])

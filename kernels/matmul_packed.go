@@ -21,8 +21,7 @@ type packKernels struct {
 	pair  func(s *scratch, t *panelTask)        // two panels; nil: one after the other
 	pack  [numPackFormats]func(p *panelPacking) // weights
 
-	group     func(s *scratch, t *panelTask) // groupPanels panels and up to groupRows rows; nil: one by one
-	groupRows int
+	group func(s *scratch, t *panelTask, group int) // groupPanels[group] panels, up to groupRows[group] rows; nil: one by one
 }
 
 // panelTask multiplies all rows of x with one or two panels.
@@ -34,6 +33,7 @@ type panelTask struct {
 	w     [2][]byte
 	dst   [2]tensor.Mat // [rows of x, 16]
 	next  [2][]byte     // what will be wanted next, to prefetch; may be nil
+	cold  bool          // no weights have been asked for yet
 }
 
 func packedGeneric() packKernels {
@@ -50,23 +50,29 @@ func (e *Engine) blockPacked(worker int, p *Product, n0, n1 int) {
 	if p.Bias != nil {
 		q.Bias = p.Bias[n0:n1]
 	}
-	e.blockPackedAt(worker, &q, n0, n1)
+	after := p.W.from(e.likelyNext(n0, n1))
+	e.blockPackedAt(worker, &q, n0, n1, after)
 }
 
-// blockPackedAt computes the columns [n0,n1) of a packed product, p.Dst and p.Bias beginning with column n0.
-func (e *Engine) blockPackedAt(worker int, p *Product, n0, n1 int) {
+// likelyNext is the panel that the worker of columns [n0,n1) will most likely want afterwards: chunks are claimed in
+// turn.
+func (e *Engine) likelyNext(n0, n1 int) int { return (n1 + (len(e.scratch)-1)*(n1-n0)) / panelRows }
+
+// blockPackedAt computes the columns [n0,n1) of a packed product, p.Dst and p.Bias beginning with column n0. What comes
+// after is prefetched at the end.
+func (e *Engine) blockPackedAt(worker int, p *Product, n0, n1 int, after []byte) {
 	s := &e.scratch[worker]
 	x := p.XQ
 	if x.data == nil {
 		x = e.quantiseInto(&s.xq, p.X)
 	}
 	t := s.task
-	*t = panelTask{k: ceilDiv(x.Cols, stepDepth), block: e.level.packed.block}
+	*t = panelTask{k: ceilDiv(x.Cols, stepDepth), block: e.level.packed.block, cold: true}
 	t.f, _ = packFormatOf(p.W.DType)
 	for r := 0; r < x.Rows; r += packedRows {
 		part := p.Dst.Slice(r, min(r+packedRows, x.Rows))
 		t.x = x.Slice(r, r+part.Rows)
-		e.panels(s, t, p.W, part, n0, n1)
+		e.panels(s, t, p.W, part, n0, n1, after)
 	}
 	e.addBias(p, 0, n1-n0)
 }
@@ -84,39 +90,72 @@ func (e *Engine) addBias(p *Product, a, b int) {
 // packedRows is how many rows of X share a pass over panels: their blocks stay in L2. A multiple of the tile heights.
 const packedRows = 96
 
-// panels runs the panels that hold columns [n0,n1) of w, dst beginning with column n0; in pairs where both are whole and
-// the level has such kernels. Panels that lie inside go straight to their place, others through scratch.
-func (e *Engine) panels(s *scratch, t *panelTask, w Matrix, dst tensor.Mat, n0, n1 int) {
+// panels runs the panels that hold columns [n0,n1) of w, dst beginning with column n0: several at once where all are
+// whole and the level has such kernels. Panels that lie inside go straight to their place, others through scratch.
+func (e *Engine) panels(s *scratch, t *panelTask, w Matrix, dst tensor.Mat, n0, n1 int, after []byte) {
 	k := &e.level.packed
 	for n := n0; n < n1; {
 		p, end := n/panelRows, n/panelRows*panelRows+panelRows
-		whole := n%panelRows == 0 && end <= n1
-		if whole && k.pair != nil && t.x.Rows > pairRows && end+panelRows <= n1 {
-			t.w, t.next = [2][]byte{w.panel(p), w.panel(p + 1)}, [2][]byte{w.from(p + 2), w.from(p + 3)}
-			t.dst = [2]tensor.Mat{dst.ColSlice(n-n0, end-n0), dst.ColSlice(end-n0, end-n0+panelRows)}
-			k.pair(s, t)
-			n = end + panelRows
-			continue
-		}
-		t.w[0], t.next[0] = w.panel(p), w.from(p+1)
-		if last := n + groupPanels*panelRows; whole && k.group != nil && t.x.Rows <= k.groupRows && last <= n1 {
-			t.dst[0] = dst.ColSlice(n-n0, last-n0)
-			k.group(s, t)
-			n = last
-			continue
-		}
-		if whole {
-			t.dst[0] = dst.ColSlice(n-n0, end-n0)
-			k.panel(s, t)
-		} else {
+		t.w[0], t.next[0] = w.panel(p), after
+		if n%panelRows != 0 || end > n1 {
+			end = min(end, n1)
 			t.dst[0] = tensor.MatOf(s.panel, t.x.Rows, panelRows)
 			k.panel(s, t)
 			for i := range t.x.Rows {
-				copy(dst.Row(i)[n-n0:min(end, n1)-n0], t.dst[0].Row(i)[n%panelRows:])
+				copy(dst.Row(i)[n-n0:end-n0], t.dst[0].Row(i)[n%panelRows:])
+			}
+			n = end
+			continue
+		}
+		group, size := k.several(t.x.Rows, (n1-n)/panelRows)
+		if end = n + size*panelRows; end < n1 {
+			t.next[0] = w.from(p + size)
+		}
+		t.dst[0] = dst.ColSlice(n-n0, end-n0)
+		switch {
+		case size == 1:
+			k.panel(s, t)
+		case group == numGroups:
+			k.twoPanels(s, t, w, p, after, end < n1)
+		default:
+			k.group(s, t, group)
+		}
+		n = end
+	}
+}
+
+// several says how many of the whole panels left to take at once: a group of them, or a pair (group is numGroups).
+func (k *packKernels) several(rows, left int) (group, size int) {
+	if rows > pairRows && k.pair != nil && left >= 2 {
+		return numGroups, 2
+	}
+	if k.group != nil {
+		for g, n := range groupPanels {
+			if rows <= groupRows[g] && left >= n {
+				return g, n
 			}
 		}
-		n = min(end, n1)
 	}
+	return 0, 1
+}
+
+// twoPanels runs panels p and p+1, whose columns are those of t.dst[0].
+func (k *packKernels) twoPanels(s *scratch, t *panelTask, w Matrix, p int, after []byte, more bool) {
+	t.w[1] = w.panel(p + 1)
+	t.next[0], t.next[1] = after, second(after, len(t.w[0]))
+	if more {
+		t.next[0], t.next[1] = w.from(p+2), w.from(p+3)
+	}
+	t.dst[0], t.dst[1] = t.dst[0].ColSlice(0, panelRows), t.dst[0].ColSlice(panelRows, 2*panelRows)
+	k.pair(s, t)
+}
+
+// second is the panel behind the first of panels of size bytes.
+func second(panels []byte, size int) []byte {
+	if len(panels) <= size {
+		return nil
+	}
+	return panels[size:]
 }
 
 // pairRows is up to how many rows of X one panel at a time is best: a single tile, and memory sets the pace.
@@ -172,9 +211,15 @@ func sameMat(a, b tensor.Mat) bool {
 	return a.Rows == b.Rows && a.Cols == b.Cols && a.Stride == b.Stride && len(a.Data) > 0 && len(b.Data) > 0 && &a.Data[0] == &b.Data[0]
 }
 
-// packedCols is [Engine.BlockCols] of packed weights: whole pairs of panels.
+// chunksEach is about how many chunks a worker should find at least.
+const chunksEach = 6
+
+// packedCols is [Engine.BlockCols] of packed weights: whole groups of panels, or pairs of a small weight.
 func (e *Engine) packedCols(rowsOfX, n, k int) int {
 	k, rowsOfX = max(k, 1), max(rowsOfX, 1)
-	cols := min(e.level.packed.macs/(k*rowsOfX), chunkElems/k*2, n/(8*len(e.scratch)))
+	cols := min(e.level.packed.macs/(k*rowsOfX), chunkElems/k*2, n/(chunksEach*len(e.scratch)))
+	if grain := groupPanels[0] * panelRows; cols > grain/2 && n >= grain*chunksEach*len(e.scratch) {
+		return max(cols/grain*grain, grain)
+	}
 	return max(cols/(2*panelRows)*2*panelRows, 2*panelRows)
 }

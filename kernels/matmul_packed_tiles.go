@@ -8,8 +8,8 @@ type packedArgs struct {
 	xStride       int // bytes
 	w, scale, dst [2]unsafe.Pointer
 	dstStride     int        // bytes
-	prefetch      [2]uintptr // by pair kernels
-	lines         int        // of each panel in a step
+	prefetch      [2]uintptr // pair kernels: what to prefetch; others: where to go on at the end of the panel
+	lines         int        // that pair kernels prefetch of each in a step
 	steps         int
 	more          int // 0: start sums at zero, else go on from dst
 	panelBytes    int
@@ -19,8 +19,9 @@ type packedArgs struct {
 // apart) for pair kernels and gives the address of the weights they read.
 type packedTiles struct {
 	panel [numPackFormats][]func(*packedArgs)
-	group [numPackFormats][]func(*packedArgs)
+	group [numPackFormats][numGroups][]func(*packedArgs)
 	pair  [numPackFormats][]func(*packedArgs)
+	fetch func(p uintptr, lines int)
 	widen [numPackFormats]func(b *pairBuffer, p, head unsafe.Pointer, steps int) unsafe.Pointer
 }
 
@@ -45,7 +46,7 @@ func (k *packedTiles) runPanel(s *scratch, t *panelTask) {
 	a := &s.packed
 	kernels := k.panel[t.f]
 	a.w[0] = unsafe.Pointer(unsafe.SliceData(t.w[0]))
-	a.panelBytes = len(t.w[0])
+	a.follow(t)
 	a.xStride, a.dstStride, a.steps = t.x.stride, 4*t.dst[0].Stride, t.k
 	c := tile(t.x.Rows, len(kernels)-1)
 	for r := 0; r < t.x.Rows; {
@@ -56,15 +57,27 @@ func (k *packedTiles) runPanel(s *scratch, t *panelTask) {
 	}
 }
 
-// groupPanels is how many panels are read side by side for few rows: one stream leaves part of the memory idle.
-const groupPanels = 4
+// groupPanels is how many panels are read side by side for few rows, the more the better: one stream leaves part of the
+// memory idle. With 12 registers of sums there are groupRows rows at most.
+var groupPanels, groupRows = [numGroups]int{4, 2}, [numGroups]int{3, 6}
 
-// runGroup multiplies up to len(k.group)-1 rows with groupPanels neighbouring panels, columns side by side in dst[0].
-func (k *packedTiles) runGroup(s *scratch, t *panelTask) {
+const numGroups = 2
+
+// runGroup multiplies up to groupRows rows with neighbouring panels, columns side by side in dst[0].
+func (k *packedTiles) runGroup(s *scratch, t *panelTask, group int) {
 	a := &s.packed
 	a.w[0], a.x, a.dst[0] = unsafe.Pointer(unsafe.SliceData(t.w[0])), unsafe.Pointer(&t.x.data[0]), unsafe.Pointer(&t.dst[0].Data[0])
-	a.xStride, a.dstStride, a.steps, a.panelBytes = t.x.stride, 4*t.dst[0].Stride, t.k, len(t.w[0])
-	k.group[t.f][t.x.Rows](a)
+	a.xStride, a.dstStride, a.steps = t.x.stride, 4*t.dst[0].Stride, t.k
+	a.follow(t)
+	k.group[t.f][group][t.x.Rows](a)
+}
+
+// follow tells panel kernels where prefetches go on; without a next, where they are cheap.
+func (a *packedArgs) follow(t *panelTask) {
+	a.panelBytes, a.prefetch[0] = len(t.w[0]), uintptr(a.w[0])
+	if t.next[0] != nil {
+		a.prefetch[0] = uintptr(unsafe.Pointer(unsafe.SliceData(t.next[0])))
+	}
 }
 
 // height is how tall the tile at row r is.
@@ -82,6 +95,10 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 	c := tile(t.x.Rows, len(k.pair[t.f])-1)
 	tiles := c.nBig + c.nSmall
 	a.xStride, a.dstStride = t.x.stride, 4*t.dst[0].Stride
+	if t.cold {
+		k.start(t)
+		t.cold = false
+	}
 	for from := 0; from < t.k; from += pairSteps {
 		a.steps, a.more = min(pairSteps, t.k-from), from
 		for i := range 2 {
@@ -90,14 +107,33 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 			a.w[i] = k.widen[t.f](&s.pairs[i], at, head, a.steps)
 			a.scale[i] = unsafe.Pointer(unsafe.SliceData(s.pairs[i].scale))
 		}
-		a.lines = 0
-		if t.next[0] != nil && t.next[1] != nil {
-			a.lines = ceilDiv(p.step/64, tiles)
-			for i := range 2 {
-				a.prefetch[i] = uintptr(unsafe.Pointer(unsafe.SliceData(t.next[i]))) + uintptr(p.head+from*p.step)
-			}
-		}
+		k.ahead(a, t, from, tiles)
 		k.tiles(a, t, c, from)
+	}
+}
+
+// ahead spreads the prefetches of the slice behind the one at from over the tiles: of the same panels, at their end of
+// the next ones.
+func (k *packedTiles) ahead(a *packedArgs, t *panelTask, from, tiles int) {
+	p, w, at := packings[t.f], t.w, from+pairSteps
+	if at >= t.k {
+		w, at = t.next, 0
+	}
+	a.lines = 0
+	if w[0] == nil || w[1] == nil {
+		return
+	}
+	a.lines = ceilDiv(p.step/64, tiles)
+	for i := range 2 {
+		a.prefetch[i] = uintptr(unsafe.Pointer(unsafe.SliceData(w[i]))) + uintptr(p.head+at*p.step)
+	}
+}
+
+// start asks for the first slice of the first pair of a call.
+func (k *packedTiles) start(t *panelTask) {
+	p := packings[t.f]
+	for i := range 2 {
+		k.fetch(uintptr(unsafe.Pointer(unsafe.SliceData(t.w[i]))), (p.head+min(pairSteps, t.k)*p.step)/64)
 	}
 }
 

@@ -64,20 +64,50 @@ func panelQ811AVX512(a *packedArgs)
 //go:noescape
 func panelQ812AVX512(a *packedArgs)
 
-// panelsQ81AVX512 multiplies 1 rows of X with 4 neighbouring panels of Q8P.
+// panelsQ81x2AVX512 multiplies 1 rows of X with 2 neighbouring panels of Q8P.
 //
 //go:noescape
-func panelsQ81AVX512(a *packedArgs)
+func panelsQ81x2AVX512(a *packedArgs)
 
-// panelsQ82AVX512 multiplies 2 rows of X with 4 neighbouring panels of Q8P.
+// panelsQ82x2AVX512 multiplies 2 rows of X with 2 neighbouring panels of Q8P.
 //
 //go:noescape
-func panelsQ82AVX512(a *packedArgs)
+func panelsQ82x2AVX512(a *packedArgs)
 
-// panelsQ83AVX512 multiplies 3 rows of X with 4 neighbouring panels of Q8P.
+// panelsQ83x2AVX512 multiplies 3 rows of X with 2 neighbouring panels of Q8P.
 //
 //go:noescape
-func panelsQ83AVX512(a *packedArgs)
+func panelsQ83x2AVX512(a *packedArgs)
+
+// panelsQ84x2AVX512 multiplies 4 rows of X with 2 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ84x2AVX512(a *packedArgs)
+
+// panelsQ85x2AVX512 multiplies 5 rows of X with 2 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ85x2AVX512(a *packedArgs)
+
+// panelsQ86x2AVX512 multiplies 6 rows of X with 2 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ86x2AVX512(a *packedArgs)
+
+// panelsQ81x4AVX512 multiplies 1 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ81x4AVX512(a *packedArgs)
+
+// panelsQ82x4AVX512 multiplies 2 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ82x4AVX512(a *packedArgs)
+
+// panelsQ83x4AVX512 multiplies 3 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ83x4AVX512(a *packedArgs)
 
 // pairQ81AVX512 multiplies 1 rows of X with two panels of Q8P, scales widened.
 //
@@ -174,20 +204,50 @@ func panelQ411AVX512(a *packedArgs)
 //go:noescape
 func panelQ412AVX512(a *packedArgs)
 
-// panelsQ41AVX512 multiplies 1 rows of X with 4 neighbouring panels of Q4P.
+// panelsQ41x2AVX512 multiplies 1 rows of X with 2 neighbouring panels of Q4P.
 //
 //go:noescape
-func panelsQ41AVX512(a *packedArgs)
+func panelsQ41x2AVX512(a *packedArgs)
 
-// panelsQ42AVX512 multiplies 2 rows of X with 4 neighbouring panels of Q4P.
+// panelsQ42x2AVX512 multiplies 2 rows of X with 2 neighbouring panels of Q4P.
 //
 //go:noescape
-func panelsQ42AVX512(a *packedArgs)
+func panelsQ42x2AVX512(a *packedArgs)
 
-// panelsQ43AVX512 multiplies 3 rows of X with 4 neighbouring panels of Q4P.
+// panelsQ43x2AVX512 multiplies 3 rows of X with 2 neighbouring panels of Q4P.
 //
 //go:noescape
-func panelsQ43AVX512(a *packedArgs)
+func panelsQ43x2AVX512(a *packedArgs)
+
+// panelsQ44x2AVX512 multiplies 4 rows of X with 2 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ44x2AVX512(a *packedArgs)
+
+// panelsQ45x2AVX512 multiplies 5 rows of X with 2 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ45x2AVX512(a *packedArgs)
+
+// panelsQ46x2AVX512 multiplies 6 rows of X with 2 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ46x2AVX512(a *packedArgs)
+
+// panelsQ41x4AVX512 multiplies 1 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ41x4AVX512(a *packedArgs)
+
+// panelsQ42x4AVX512 multiplies 2 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ42x4AVX512(a *packedArgs)
+
+// panelsQ43x4AVX512 multiplies 3 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ43x4AVX512(a *packedArgs)
 
 // pairQ41AVX512 multiplies 1 rows of X with two panels of Q4P, scales widened.
 //
@@ -223,3 +283,8 @@ func pairQ46AVX512(a *packedArgs)
 //
 //go:noescape
 func widenQ4AVX512(scales, data, panel, head *byte, steps int)
+
+// fetchAVX512 prefetches lines > 0 of 64 bytes into the second cache.
+//
+//go:noescape
+func fetchAVX512(p uintptr, lines int)

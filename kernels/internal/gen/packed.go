@@ -16,19 +16,21 @@ var packedRoom = room{"packed", func(f *file, d *decls) {
 		for r := 1; r <= panelTile; r++ {
 			panelKernel(f, d, w, r, 1)
 		}
-		for r := 1; r <= panelTile/groupPanels; r++ {
-			panelKernel(f, d, w, r, groupPanels)
+		for _, p := range []int{2, 4} {
+			for r := 1; r <= panelTile/p; r++ {
+				panelKernel(f, d, w, r, p)
+			}
 		}
 		for r := 1; r <= pairTile; r++ {
 			pairKernel(f, d, w, r)
 		}
 		widenScales(f, d, w)
 	}
+	fetchLines(f, d)
 }}
 
 const (
 	panelTile, pairTile = 12, 6
-	groupPanels         = 4
 
 	xStep, xBlock              = 96, 48 // of quantised activations
 	xScale, xStart, xShare     = 32, 36, 40
@@ -94,11 +96,11 @@ func xPointers(f *file, rows int) {
 
 // panelKernel: rows of X by neighbouring panels. Z0.. sums [panel][row], Z12.. integer sums, Z24 Z25 weights, Z26 ws,
 // Z27 magic·ws, Z28 wm. BX is the bytes of a panel, R12 three times that. Each panel is a stream from memory; prefetches
-// run ahead by some steps, at the ends into the next group of panels.
+// run ahead by some steps, at the end into what follows.
 func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 	name := fmt.Sprintf("panel%s%d", w.name, rows)
 	if panels > 1 {
-		name = fmt.Sprintf("panels%s%d", w.name, rows)
+		name = fmt.Sprintf("panels%s%dx%d", w.name, rows, panels)
 	}
 	packedBegin(f, d, name, fmt.Sprintf("multiplies %d rows of X with %d neighbouring panels of %sP.", rows, panels, w.name))
 	xPointers(f, rows)
@@ -128,13 +130,10 @@ func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 	}
 	f.p("ADDQ $%d, DI", w.step)
 	f.p("ADDQ $%d, R11", w.step)
-	if panels > 1 {
-		f.p("DECQ R15")
-		f.p("JNZ on")
-		f.p("LEAQ (R11)(BX*%d), R11", panels-2)
-		f.p("ADDQ BX, R11")
-		f.p("on:")
-	}
+	f.p("DECQ R15")
+	f.p("JNZ on")
+	f.p("MOVQ %d(AX), R11 // from here on what follows", pkPrefetch)
+	f.p("on:")
 	f.p("ADDQ $%d, SI", xStep)
 	if rows > 6 {
 		f.p("ADDQ $%d, R10", xStep)
@@ -347,6 +346,20 @@ func pairBlock(f *file, w packedFormat, rows, b int) {
 			}
 		}
 	}
+}
+
+// fetchLines asks for memory that will be wanted in some microseconds.
+func fetchLines(f *file, d *decls) {
+	d.add(f, "fetch", "(p uintptr, lines int)", "prefetches lines > 0 of 64 bytes into the second cache.")
+	f.begin("fetch", fmt.Sprintf("func fetch%s(p uintptr, lines int)", f.suffix), 0, 16)
+	f.p("MOVQ p+0(FP), SI")
+	f.p("MOVQ lines+8(FP), CX")
+	f.p("loop:")
+	f.p("PREFETCHT1 (SI)")
+	f.p("ADDQ $64, SI")
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.p("RET")
 }
 
 // widenScales prepares steps of a panel for pair kernels.
