@@ -27,11 +27,12 @@ var allowed = map[string]string{
 	"model":                "tensor kernels moe loader tokenizer tokenizer/chat",
 	"model/builtin":        "",
 	"model/trace":          "tensor moe loader model",
+	"model/gatefit":        "tensor kernels moe loader model",
 	"serve/engine":         "tensor moe tokenizer model",
 	"model/random":         "tensor loader model",
 	"bench":                "tensor kernels moe model model/random",
 	"model/report":         "moe tokenizer model/trace",
-	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace model/random bench model/report",
+	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace model/gatefit model/random bench model/report",
 }
 
 func TestImportsRunOneWay(t *testing.T) {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed2fbf7788/switchyard/kernels"
 	"github.com/seed2fbf7788/switchyard/loader"
@@ -14,6 +15,11 @@ func (b *binder) router(s *Spec, i int, l *LayerWeights, names ...string) {
 	mix := s.Layers[i].MoE
 	var t *tensor.Tensor
 	b.First(&t, names, mix.Gate.Slots(), s.Hidden)
+	for _, name := range slices.Backward(names) {
+		if b.Has(name) {
+			l.RouterName = name
+		}
+	}
 	l.Router = moe.RouterWeights{W: b.asMatrix(names[0], t)}
 	gate, err := moe.NewGate(mix.Gate, l.Router)
 	if err != nil {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -17,10 +18,15 @@ const (
 	OverlayFormat = "switchyard-gate-1"  // layers.N.router.weight, layers.N.choice_bias
 )
 
-// gateFiles reads what replay= and file= clauses name.
-func (m *Model) gateFiles(edits moe.Interventions) (moe.Files, error) {
+// gateFiles reads what replay= and file= clauses name and given does not hold.
+func (m *Model) gateFiles(edits moe.Interventions, given moe.Files) (moe.Files, error) {
 	f := moe.Files{Recordings: map[string]*moe.Recording{}, Overlays: map[string]*moe.Overlay{}}
+	maps.Copy(f.Recordings, given.Recordings)
+	maps.Copy(f.Overlays, given.Overlays)
 	for _, clause := range edits.Paths("replay") {
+		if f.Recordings[clause] != nil {
+			continue
+		}
 		path, foreign := strings.CutSuffix(clause, ",any")
 		rec, err := m.readRecording(path, foreign)
 		if err != nil {
@@ -29,7 +35,10 @@ func (m *Model) gateFiles(edits moe.Interventions) (moe.Files, error) {
 		f.Recordings[clause] = rec
 	}
 	for _, path := range edits.Paths("file") {
-		o, err := readOverlay(path)
+		if f.Overlays[path] != nil {
+			continue
+		}
+		o, err := ReadOverlay(path)
 		if err != nil {
 			return f, fmt.Errorf("file: %s: %w", path, err)
 		}
@@ -105,8 +114,9 @@ func Recording(f *loader.File) (*moe.Recording, error) {
 	return r, nil
 }
 
-// readOverlay reads router weights and choice biases; they are copied.
-func readOverlay(path string) (*moe.Overlay, error) {
+// ReadOverlay reads router weights and choice biases; they are copied. Whether they fit a model shows when its gates are
+// compiled.
+func ReadOverlay(path string) (*moe.Overlay, error) {
 	f, err := loader.OpenFile(path)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/seed2fbf7788/switchyard/moe"
+	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 // GateOverride is a text of the language of gates (moe.ParseGate), compiled for one model: what Span.Gate takes, so that
@@ -19,11 +20,16 @@ type GateOverride struct {
 // CompileGate makes an override that works on top of Options.Gate: its clauses stand behind those. Empty text gives nil,
 // which is the model's own gates. Errors wrap moe.ErrGate or moe.ErrReplay and say what is allowed.
 func (m *Model) CompileGate(text string) (*GateOverride, error) {
+	return m.CompileGateFiles(text, moe.Files{})
+}
+
+// CompileGateFiles is CompileGate with files in memory, by the names that the text has for them; others are read.
+func (m *Model) CompileGateFiles(text string, files moe.Files) (*GateOverride, error) {
 	p, err := moe.ParseProgram(text)
 	if err != nil || p.Empty() {
 		return nil, err
 	}
-	layers, err := m.compile(m.program.Then(p))
+	layers, err := m.compile(m.program.Then(p), files)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +65,25 @@ func (m *Model) Gates(g *GateOverride) []*moe.Variant {
 // GateText is Options.Gate.
 func (m *Model) GateText() string { return m.opts.Gate }
 
+// Router is the checkpoint's own gate of a mixture layer: spec and weights, views of the mapped file. Nil for a dense layer.
+func (m *Model) Router(layer int) *moe.RouterOf { return m.routers[layer] }
+
+// RouterName is the name of the router's weight in the checkpoint.
+func (m *Model) RouterName(layer int) string { return m.weights.Layers[layer].RouterName }
+
+// CopyCheckpoint writes the checkpoint to a new folder with some tensors replaced; see loader.Checkpoint.Copy.
+func (m *Model) CopyCheckpoint(dst string, replace map[string]*tensor.Tensor) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	return m.ckpt.Copy(dst, replace)
+}
+
+// Compute is the arithmetic of products, as in Options.
+func (m *Model) Compute() string { return or(m.opts.Compute, ComputeF32) }
+
 func crossing(layers []*moe.Variant) bool {
 	for _, v := range layers {
 		if v != nil {
@@ -70,8 +95,8 @@ func crossing(layers []*moe.Variant) bool {
 	return false
 }
 
-func (m *Model) compile(p moe.Program) ([]*moe.Variant, error) {
-	files, err := m.gateFiles(p.Edits)
+func (m *Model) compile(p moe.Program, given moe.Files) ([]*moe.Variant, error) {
+	files, err := m.gateFiles(p.Edits, given)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +112,7 @@ func (m *Model) override() error {
 		}
 	}
 	var err error
-	if m.gates, err = m.compile(m.program); err != nil {
+	if m.gates, err = m.compile(m.program, moe.Files{}); err != nil {
 		return err
 	}
 	m.whole = crossing(m.gates)

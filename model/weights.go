@@ -23,7 +23,8 @@ type LayerWeights struct {
 	Dense    *moe.MLP   // nil in a mixture layer
 	MoE      *moe.Block // nil in a dense layer
 
-	Router moe.RouterWeights // of the mixture's gate, as the checkpoint has them
+	Router     moe.RouterWeights // of the mixture's gate, as the checkpoint has them
+	RouterName string            // of Router.W in the checkpoint
 }
 
 // Norm is the weight [H] of a normalisation, and its bias for LayerNorm.

@@ -52,6 +52,14 @@ func ParseOverride(text string) ([]Override, error) {
 	return out, nil
 }
 
+// ParseLayers reads 3, 0-3 or 0-3,7; empty text is no range, which stands for all layers.
+func ParseLayers(text string) ([]LayerRange, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return parseLayers(text)
+}
+
 func parseLayers(text string) ([]LayerRange, error) {
 	var out []LayerRange
 	for _, part := range strings.Split(text, ",") {

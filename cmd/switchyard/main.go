@@ -33,6 +33,7 @@ func commands() []command {
 		{"chat", "[-m DIR]", "talk with a model, turn by turn", chatCommand},
 		{"logits", "-m DIR --ids 1,2,3 -o F.safetensors", "one forward pass: logits and routing to a file", logitsCommand},
 		{"trace", "[-m DIR] -f TEXT -o F.safetensors", "which experts worked on every token, to a file", traceCommand},
+		{"gate", "fit|merge …", "learn routers or balancing biases; bake them into a checkpoint", gateCommand},
 		{"embed", "-m DIR [TEXT | --jsonl]", "an encoder's embedding of a text", embedCommand},
 		{"classify", "-m DIR [TEXT | --jsonl]", "what an encoder's classification head says of a text", classifyCommand},
 		{"report", "TRACE… -o report.html", "metrics and pictures of traces", reportCommand},

@@ -77,8 +77,13 @@ func (f *traceFlags) texts(m *model.Model) ([]trace.Text, error) {
 		ids, err := idList(f.ids)
 		return []trace.Text{{Label: "ids", IDs: ids}}, err
 	}
+	return readTexts(m, f.files)
+}
+
+// readTexts reads and encodes files given as PATH or LABEL=PATH.
+func readTexts(m *model.Model, files []string) ([]trace.Text, error) {
 	var out []trace.Text
-	for _, file := range f.files {
+	for _, file := range files {
 		label, path, ok := strings.Cut(file, "=")
 		if !ok {
 			label, path = filepath.Base(file), file

@@ -41,6 +41,7 @@ func metadata(m *model.Model, texts []Text) (map[string]string, error) {
 		return nil, err
 	}
 	return map[string]string{
+		"quant": m.Quant(), "compute": m.Compute(),
 		"format": Format, "version": model.Version, "family": m.Spec().Family, "level": m.Level(),
 		"gate": asJSON(gates), "gate_override": m.GateText(), "interventions": asJSON(edits), "gate_files": asJSON(files),
 		"labels": asJSON(labels), "seed": fmt.Sprint(p.Edits.Seed()),
