@@ -96,8 +96,8 @@ func (s *ExpertChoice) fill(dst *Routing, n, e, layer int) error {
 // wholeText refuses a call that goes on with a text.
 func wholeText(name string, c Call) error {
 	if len(c.Pos) > 0 && c.Pos[0] != 0 {
-		return fmt.Errorf("%w: layer %d: %s decides about a whole text: want it in one call from position 0 (prefill only, no decoding), found position %d",
-			ErrGate, c.Layer, name, c.Pos[0])
+		return fmt.Errorf("%w: %s decides about a whole text: want it in one call from position 0 (prefill only, no decoding), found position %d",
+			ErrGate, name, c.Pos[0])
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package moe
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/seed2fbf7788/switchyard/kernels"
@@ -43,7 +44,8 @@ func (list Interventions) overlay(specs []*GateSpec, weights []RouterWeights, fi
 		if f == nil {
 			return fmt.Errorf("%w: file: %s was not read", ErrGate, o.Value)
 		}
-		for i, l := range f.Layers {
+		for _, i := range slices.Sorted(maps.Keys(f.Layers)) {
+			l := f.Layers[i]
 			if i < 0 || i >= len(specs) || specs[i] == nil {
 				return fmt.Errorf("%w: file: %s: layers.%d: want a mixture of experts from 0 to %d, found none there", ErrGate, o.Value, i, len(specs)-1)
 			}
