@@ -32,7 +32,8 @@ var allowed = map[string]string{
 	"model/random":         "tensor loader model",
 	"bench":                "tensor kernels moe model model/random",
 	"model/report":         "moe tokenizer model/trace",
-	"cmd/switchyard":       "tensor tensor/dense kernels moe loader tokenizer tokenizer/jinja tokenizer/chat model model/builtin model/trace model/gatefit model/random bench model/report",
+	"learn":                "tensor kernels loader model",
+	"cmd/switchyard":       "*",
 }
 
 func TestImportsRunOneWay(t *testing.T) {
@@ -48,7 +49,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		require.True(t, ok, "%s is a room that DESIGN does not have", room)
 		for _, imp := range strings.Fields(imports) {
 			require.NotEqual(t, "C", imp, "%s uses cgo", room)
-			if in, ours := strings.CutPrefix(imp, module+"/"); ours {
+			if in, ours := strings.CutPrefix(imp, module+"/"); ours && may != "*" {
 				require.Contains(t, strings.Fields(may), in, "%s must not import %s", room, in)
 			}
 			hot := room != "tensor/dense" && strings.HasPrefix(imp, "gorgonia.org/")

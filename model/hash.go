@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/seed2fbf7788/switchyard/loader"
 )
 
 // Version of the library and the program.
@@ -16,14 +18,30 @@ const hashEnds = 4096
 // Hash identifies the weights: SHA-256 over the name, dtype, shape and the first and last 4 KiB of every tensor in use, by
 // name, and the scheme where they are quantised. Two checkpoints that differ only in the midst of a tensor have the same hash.
 func (m *Model) Hash() string {
-	h := sha256.New()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+<<<<<<< HEAD
 	if m.scheme != "" {
 		fmt.Fprintf(h, "quant %s\n", m.scheme)
 	}
 	for _, c := range m.claims {
 		t, ok := m.ckpt.Tensor(c.Name)
+=======
+	return hashOf(m.ckpt, m.claims)
+}
+
+// Hash identifies the weights as [Model.Hash] does.
+func (e *Encoder) Hash() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return hashOf(e.ckpt, e.claims)
+}
+
+func hashOf(ckpt *loader.Checkpoint, claims []loader.Claim) string {
+	h := sha256.New()
+	for _, c := range claims {
+		t, ok := ckpt.Tensor(c.Name)
+>>>>>>> 35c8af1 (learn: classifiers on embeddings and hashed n-grams)
 		if !ok {
 			continue // the model is closed
 		}
