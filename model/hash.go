@@ -20,28 +20,23 @@ const hashEnds = 4096
 func (m *Model) Hash() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-<<<<<<< HEAD
-	if m.scheme != "" {
-		fmt.Fprintf(h, "quant %s\n", m.scheme)
-	}
-	for _, c := range m.claims {
-		t, ok := m.ckpt.Tensor(c.Name)
-=======
-	return hashOf(m.ckpt, m.claims)
+	return hashOf(m.ckpt, m.claims, m.scheme)
 }
 
 // Hash identifies the weights as [Model.Hash] does.
 func (e *Encoder) Hash() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return hashOf(e.ckpt, e.claims)
+	return hashOf(e.ckpt, e.claims, "")
 }
 
-func hashOf(ckpt *loader.Checkpoint, claims []loader.Claim) string {
+func hashOf(ckpt *loader.Checkpoint, claims []loader.Claim, scheme string) string {
 	h := sha256.New()
+	if scheme != "" {
+		fmt.Fprintf(h, "quant %s\n", scheme)
+	}
 	for _, c := range claims {
 		t, ok := ckpt.Tensor(c.Name)
->>>>>>> 35c8af1 (learn: classifiers on embeddings and hashed n-grams)
 		if !ok {
 			continue // the model is closed
 		}

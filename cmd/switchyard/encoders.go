@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/seed2fbf7788/switchyard/learn"
 	"github.com/seed2fbf7788/switchyard/loader"
 	"github.com/seed2fbf7788/switchyard/model"
 	"github.com/seed2fbf7788/switchyard/tensor"
@@ -46,14 +47,19 @@ func (f *encoderFlags) parse(s stdio, name string, args []string) (string, error
 	return text, nil
 }
 
+// encoderOptions are the flags as options of an encoder.
+func (f *modelFlags) encoderOptions() (model.Options, error) {
+	if f.gate != "" {
+		return model.Options{}, fmt.Errorf("%w: --gate: an encoder has no gates", errUsage)
+	}
+	return f.options(0)
+}
+
 // openEncoder opens the encoder that the flags name.
 func (f *modelFlags) openEncoder(s stdio) (*model.Encoder, error) {
-	o, err := f.options(0)
+	o, err := f.encoderOptions()
 	if err != nil {
 		return nil, err
-	}
-	if f.gate != "" {
-		return nil, fmt.Errorf("%w: --gate: an encoder has no gates", errUsage)
 	}
 	defer spinner(s, "opening "+f.name())()
 	return model.OpenEncoder(f.dir, o)
@@ -66,11 +72,20 @@ func (f *modelFlags) isEncoder() bool {
 }
 
 func embedCommand(ctx context.Context, s stdio, args []string) error {
-	return encoderCommand(ctx, s, "embed", args, func(e *model.Encoder, texts []string) ([]any, error) {
-		list, err := e.Embed(ctx, texts)
-		return anys(list), err
+	return encoderCommand(ctx, s, "embed", args, func(f *encoderFlags, s stdio) (answers, io.Closer, error) {
+		e, err := f.openEncoder(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(ctx context.Context, texts []string) ([]any, error) {
+			list, err := e.Embed(ctx, texts)
+			return lines(list, func(v []float32) any { return v }), err
+		}, e, nil
 	})
 }
+
+// answers gives a JSON value for each text.
+type answers func(ctx context.Context, texts []string) ([]any, error)
 
 // classified is a line of `classify`.
 type classified struct {
@@ -79,44 +94,75 @@ type classified struct {
 }
 
 func classifyCommand(ctx context.Context, s stdio, args []string) error {
-	return encoderCommand(ctx, s, "classify", args, func(e *model.Encoder, texts []string) ([]any, error) {
-		list, err := e.Classify(ctx, texts)
-		out := make([]any, len(list))
-		for i, c := range list {
-			scores := map[string]float32{}
-			for j, label := range e.Spec().Head.Labels {
-				scores[label] = c.Scores[j]
-			}
-			out[i] = classified{c.Label, scores}
-		}
-		return out, err
-	})
+	if len(args) > 0 && args[0] == "train" {
+		return trainClassifierCommand(ctx, s, args[1:])
+	}
+	return encoderCommand(ctx, s, "classify", args, (*encoderFlags).openClassifier)
 }
 
-func anys[T any](list []T) []any {
+// openClassifier opens the folder of a learnt classifier, or of an encoder with a classification head.
+func (f *encoderFlags) openClassifier(s stdio) (answers, io.Closer, error) {
+	if !learn.IsClassifier(f.dir) {
+		return f.openHead(s)
+	}
+	o, err := f.encoderOptions()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer spinner(s, "opening "+f.name())()
+	c, err := learn.OpenClassifier(f.dir, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, texts []string) ([]any, error) {
+		list, err := c.Classify(ctx, texts)
+		return lines(list, func(a learn.Class) any { return newClassified(a.Label, c.Labels, a.Scores) }), err
+	}, c, nil
+}
+
+func (f *encoderFlags) openHead(s stdio) (answers, io.Closer, error) {
+	e, err := f.openEncoder(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, texts []string) ([]any, error) {
+		list, err := e.Classify(ctx, texts)
+		return lines(list, func(a model.Class) any { return newClassified(a.Label, e.Spec().Head.Labels, a.Scores) }), err
+	}, e, nil
+}
+
+func newClassified(label string, labels []string, scores []float32) classified {
+	c := classified{label, map[string]float32{}}
+	for i, l := range labels {
+		c.Scores[l] = scores[i]
+	}
+	return c
+}
+
+func lines[T any](list []T, f func(T) any) []any {
 	out := make([]any, len(list))
 	for i := range list {
-		out[i] = list[i]
+		out[i] = f(list[i])
 	}
 	return out
 }
 
 // encoderCommand answers one text, or the lines of stdin.
-func encoderCommand(ctx context.Context, s stdio, name string, args []string, answer func(*model.Encoder, []string) ([]any, error)) error {
+func encoderCommand(ctx context.Context, s stdio, name string, args []string, open func(*encoderFlags, stdio) (answers, io.Closer, error)) error {
 	var f encoderFlags
 	text, err := f.parse(s, name, args)
 	if err != nil {
 		return err
 	}
-	e, err := f.openEncoder(s)
+	answer, opened, err := open(&f, s)
 	if err != nil {
 		return err
 	}
-	defer e.Close()
+	defer opened.Close()
 	if f.jsonl {
-		return answerLines(ctx, s, func(texts []string) ([]any, error) { return answer(e, texts) })
+		return answerLines(ctx, s, answer)
 	}
-	list, err := answer(e, []string{text})
+	list, err := answer(ctx, []string{text})
 	if err != nil {
 		return err
 	}
@@ -128,11 +174,11 @@ const lineBatch = 64
 
 // answerLines reads JSON strings and writes a JSON value for each, in order. Lines that have come are answered together,
 // and nobody waits for lines that have not. An error names its line.
-func answerLines(ctx context.Context, s stdio, answer func(texts []string) ([]any, error)) error {
+func answerLines(ctx context.Context, s stdio, answer answers) error {
 	in, out := bufio.NewReaderSize(s.in, 1<<20), bufio.NewWriter(s.out)
 	var texts []string
 	flush := func() error {
-		list, err := answer(texts)
+		list, err := answer(ctx, texts)
 		for _, v := range list {
 			err = errors.Join(err, encode(out, v))
 		}

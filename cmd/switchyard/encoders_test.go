@@ -99,3 +99,46 @@ func TestEncoderRefusals(t *testing.T) {
 	require.Equal(t, 0, in.code, in.err)
 	require.Contains(t, in.out, "an encoder of 3 layers")
 }
+
+func TestClassifyTrain(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data.jsonl")
+	var b strings.Builder
+	for range 20 {
+		b.WriteString(`{"text":"a train to rome","label":"travel"}` + "\n" + `{"text":"bread and soup","label":"food"}` + "\n")
+	}
+	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o644))
+	for _, encoder := range []string{"", encoderWithWords(t, "bert")} {
+		out := filepath.Join(dir, "c"+filepath.Base(encoder))
+		args := []string{"classify", "train", data, "-o", out}
+		if encoder != "" {
+			args = append(args, "-m", encoder)
+		}
+		o := sw("", args...)
+		require.Equal(t, 0, o.code, o.err)
+		require.Contains(t, o.out, "40 examples of 2 classes")
+		o = sw("\"soup\"\n\"the train to rome\"\n", "classify", "-m", out, "--jsonl")
+		require.Equal(t, 0, o.code, o.err)
+		var got []classified
+		for line := range strings.Lines(o.out) {
+			var c classified
+			require.NoError(t, json.Unmarshal([]byte(line), &c))
+			require.Len(t, c.Scores, 2)
+			got = append(got, c)
+		}
+		require.Equal(t, "food", got[0].Label)
+		require.Equal(t, "travel", got[1].Label)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{data}, 2, "-o is missing"}, {[]string{"-o", dir}, 2, "DATA.jsonl"}, {[]string{filepath.Join(dir, "none"), "-o", dir}, 1, "no such file"},
+		{[]string{data, "-o", dir, "--oos-cost", "2"}, 2, "--oos-cost"}, {[]string{data, "-m", golden, "-o", dir}, 1, "want an encoder"},
+	} {
+		o := sw("", append([]string{"classify", "train"}, c.args...)...)
+		require.Equal(t, c.code, o.code, o.err)
+		require.Contains(t, o.err, c.says)
+	}
+}
