@@ -1,33 +1,43 @@
 package loader
 
 import (
+	"cmp"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // Release tells the operating system that mapped bytes have been read and are not needed in memory: they stay valid, and
-// come from the file again when they are touched. b must be part of a tensor of an open file. Only whole pages are
-// released; bytes that are no mapping of a file stay as they are.
-func (c *Checkpoint) Release(b []byte) {
-	page := uintptr(unix.Getpagesize())
-	for _, f := range c.files {
-		if f.close == nil || !within(b, f.data) {
-			continue
+// come from the file again when they are touched. Parts of tensors of an open file are released, neighbours together and
+// whole pages only; other bytes stay as they are. Call it now and then with many parts: every call interrupts all cores.
+func (c *Checkpoint) Release(parts ...[]byte) {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(b []byte) bool { return len(b) == 0 })
+	slices.SortFunc(parts, func(a, b []byte) int { return cmp.Compare(address(a), address(b)) })
+	for len(parts) > 0 {
+		start, end, n := address(parts[0]), address(parts[0])+uintptr(len(parts[0])), 1
+		for n < len(parts) && address(parts[n]) <= end {
+			end = max(end, address(parts[n])+uintptr(len(parts[n])))
+			n++
 		}
-		start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-		skip := int(-start & (page - 1))
-		if n := (len(b) - skip) &^ int(page-1); n > 0 {
-			_ = unix.Madvise(b[skip:skip+n], unix.MADV_DONTNEED) // advice only
+		parts = parts[n:]
+		for _, f := range c.files {
+			f.release(start, end)
 		}
 	}
 }
 
-// within says whether all of b lies in data.
-func within(b, data []byte) bool {
-	if len(b) == 0 || len(data) == 0 {
-		return false
+// release releases the whole pages of [start, end) that are the mapping's.
+func (f *File) release(start, end uintptr) {
+	if f.close == nil || len(f.data) == 0 {
+		return
 	}
-	at, start := uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(unsafe.SliceData(data)))
-	return at >= start && at+uintptr(len(b)) <= start+uintptr(len(data))
+	page, base := uintptr(unix.Getpagesize()), address(f.data)
+	start = max((start+page-1)&^(page-1), base)
+	end = min(end&^(page-1), base+uintptr(len(f.data)))
+	if start < end {
+		_ = unix.Madvise(f.data[start-base:end-base], unix.MADV_DONTNEED) // advice only
+	}
 }
+
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }

@@ -3,4 +3,4 @@
 package loader
 
 // Release tells the operating system that mapped bytes are not needed in memory; here it does nothing.
-func (c *Checkpoint) Release(b []byte) {}
+func (c *Checkpoint) Release(parts ...[]byte) {}

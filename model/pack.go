@@ -13,6 +13,7 @@ import (
 const (
 	panelRows  = 16        // rows of a packed panel
 	packElems  = 512 << 10 // elements of a chunk of packing: some milliseconds
+	packAtOnce = 256 << 20 // bytes of a checkpoint that are read before their pages are given back
 	turnedRows = 64        // least rows of a chunk of a transposed weight: a cache line and more of each of the file's rows
 )
 
@@ -61,6 +62,17 @@ func (p *packer) add(w *weight, dst kernels.Matrix, first int) {
 // the order of the plan.
 func (p *packer) run() error {
 	p.eng.Run(len(p.chunks), p)
+	var spent [][]byte
+	for _, c := range p.chunks {
+		switch {
+		case c.w.keep:
+		case c.w.turned != nil:
+			spent = append(spent, c.w.turned.T.Data)
+		default:
+			spent = append(spent, c.w.dst.RowRange(c.first, c.first+c.dst.Rows).Data)
+		}
+	}
+	p.ckpt.Release(spent...)
 	p.chunks = p.chunks[:0]
 	return p.err
 }
@@ -87,9 +99,6 @@ func (p *packer) pack(worker int, c *packChunk) error {
 		return fmt.Errorf("%s: %w", c.w.source, err)
 	}
 	atomic.AddInt64(&p.done, int64(len(src.Data)))
-	if !c.w.keep {
-		p.ckpt.Release(src.Data)
-	}
 	return nil
 }
 
@@ -129,10 +138,16 @@ func (m *Model) quantise(ctx context.Context, list []weight, scheme string) erro
 	p := newPacker(ctx, m.eng, m.ckpt, m.opts.Progress)
 	for i := range list {
 		p.total += int64(list[i].size())
-		p.add(&list[i], packed[i], 0)
 	}
-	if err := p.run(); err != nil {
-		return err
+	for i, planned := 0, 0; i < len(list); i++ {
+		p.add(&list[i], packed[i], 0)
+		if planned += list[i].size(); planned < packAtOnce && i+1 < len(list) {
+			continue
+		}
+		if err := p.run(); err != nil {
+			return err
+		}
+		planned = 0
 	}
 	for i := range list {
 		*list[i].dst = packed[i]
