@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
@@ -67,6 +68,7 @@ func (e *Engine) Gated(worker int, g *Gated, n0, n1 int) {
 func (e *Engine) gatedTile(worker int, g *Gated, pg, pu *Product, t0, t1, n0, n1, next int) {
 	s := &e.scratch[worker]
 	a, b := sub(pg, s.gate[:], t0, t1, n0, n1), sub(pu, s.up[:], t0, t1, n0, n1)
+	e.claim(g.DstQ, t0, t1, n0)
 	if !e.gatedPair(s, &a, &b, n0, n1, next) {
 		e.gatedHalf(worker, &a, &b, n0, n1, n0/panelRows)
 		e.gatedHalf(worker, &b, &a, n0, n1, next)
@@ -79,6 +81,14 @@ func (e *Engine) gatedTile(worker int, g *Gated, pg, pu *Product, t0, t1, n0, n1
 			continue
 		}
 		e.ops.p.actMul[g.Act](g.Dst.Row(t)[n0:n1], gate, up)
+	}
+}
+
+// claim asks for the memory of rows [t0,t1) from column n on, which would else be waited for when it is written.
+func (e *Engine) claim(q QuantRows, t0, t1, n int) {
+	k := &e.level.packed
+	if q.data != nil && k.claim != nil && t1 > t0+pairRows {
+		k.claim(uintptr(unsafe.Pointer(&q.row(t0)[n/blockDepth*k.block])), q.stride, t1-t0)
 	}
 }
 

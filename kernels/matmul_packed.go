@@ -21,6 +21,7 @@ type packKernels struct {
 	pair  func(s *scratch, t *panelTask)        // two panels; nil: one after the other
 	pack  [numPackFormats]func(p *panelPacking) // weights
 
+	claim func(p uintptr, stride, rows int)         // asks for rows that are written soon; may be nil
 	group func(s *scratch, t *panelTask, group int) // groupPanels[group] panels, up to groupRows[group] rows; nil: one by one
 }
 

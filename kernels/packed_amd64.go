@@ -288,3 +288,8 @@ func widenQ4AVX512(scales, data, panel, head *byte, steps int)
 //
 //go:noescape
 func fetchAVX512(p uintptr, lines int)
+
+// claimAVX512 prefetches three lines of each of rows > 0 rows for writing.
+//
+//go:noescape
+func claimAVX512(p uintptr, stride, rows int)

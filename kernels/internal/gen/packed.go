@@ -27,6 +27,7 @@ var packedRoom = room{"packed", func(f *file, d *decls) {
 		widenScales(f, d, w)
 	}
 	fetchLines(f, d)
+	claimRows(f, d)
 }}
 
 const (
@@ -267,11 +268,6 @@ func pairKernel(f *file, d *decls, w packedFormat, rows int) {
 	f.p("DECQ R15")
 	f.p("JNZ fetch")
 	f.p("fetched:")
-	f.p("LEAQ %s, R15 // rows of the next tile, unless it is the last", base(0, "SI", rows, "DX", "R8", "R9"))
-	for r := range rows {
-		f.p("PREFETCHT0 %s", base(0, "R15", r, "DX", "R8", "R9"))
-		f.p("PREFETCHT0 %s", base(64, "R15", r, "DX", "R8", "R9"))
-	}
 	pairBlock(f, w, rows, 1)
 	f.p("ADDQ $%d, DI", w.pairStep)
 	f.p("ADDQ $%d, BX", w.pairStep)
@@ -302,15 +298,14 @@ func pairDst(f *file, rows int, each func(sum int, mem string)) {
 
 func pairBlock(f *file, w packedFormat, rows, b int) {
 	sum := func(p, r int) string { return fmt.Sprint("Z", 12+pairTile*p+r) }
+	// Loads are the narrowest pass: each number of X is loaded once and copied or used twice.
 	for r := range rows {
-		for p := range 2 {
-			switch {
-			case w.q4():
-				f.p("VMOVDQA64 Z27, %s", sum(p, r))
-			default:
-				f.p("VPBROADCASTD %s, %s", xRow(xBlock*b+xStart, r), sum(p, r))
-			}
+		if w.q4() {
+			f.p("VMOVDQA64 Z27, %s", sum(0, r))
+		} else {
+			f.p("VPBROADCASTD %s, %s", xRow(xBlock*b+xStart, r), sum(0, r))
 		}
+		f.p("VMOVDQA64 %s, %s", sum(0, r), sum(1, r))
 	}
 	for j := range 8 {
 		at := w.pairData + 512*b + 64*j
@@ -337,12 +332,14 @@ func pairBlock(f *file, w packedFormat, rows, b int) {
 		}
 	}
 	for r := range rows {
+		f.p("VBROADCASTSS %s, Z26", xRow(xBlock*b+xScale, r))
 		for p := range 2 {
-			f.p("VFMADD231PS.BCST %s, %s, Z%d", xRow(xBlock*b+xScale, r), sum(p, r), pairTile*p+r)
+			f.p("VFMADD231PS Z26, %s, Z%d", sum(p, r), pairTile*p+r)
 		}
-		for p := range 2 {
-			if w.q4() {
-				f.p("VFMADD231PS.BCST %s, Z%d, Z%d", xRow(xBlock*b+xShare, r), 30+p, pairTile*p+r)
+		if w.q4() {
+			f.p("VBROADCASTSS %s, Z26", xRow(xBlock*b+xShare, r))
+			for p := range 2 {
+				f.p("VFMADD231PS Z26, Z%d, Z%d", 30+p, pairTile*p+r)
 			}
 		}
 	}
@@ -357,6 +354,23 @@ func fetchLines(f *file, d *decls) {
 	f.p("loop:")
 	f.p("PREFETCHT1 (SI)")
 	f.p("ADDQ $64, SI")
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.p("RET")
+}
+
+// claimRows asks for memory that will be written.
+func claimRows(f *file, d *decls) {
+	d.add(f, "claim", "(p uintptr, stride, rows int)", "prefetches three lines of each of rows > 0 rows for writing.")
+	f.begin("claim", fmt.Sprintf("func claim%s(p uintptr, stride, rows int)", f.suffix), 0, 24)
+	f.p("MOVQ p+0(FP), SI")
+	f.p("MOVQ stride+8(FP), DX")
+	f.p("MOVQ rows+16(FP), CX")
+	f.p("loop:")
+	f.p("BYTE $0x0f; BYTE $0x0d; BYTE $0x0e // PREFETCHW (SI)")
+	f.p("BYTE $0x0f; BYTE $0x0d; BYTE $0x4e; BYTE $0x40 // PREFETCHW 64(SI)")
+	f.p("BYTE $0x0f; BYTE $0x0d; BYTE $0x8e; LONG $0x00000080 // PREFETCHW 128(SI)")
+	f.p("ADDQ DX, SI")
 	f.p("DECQ CX")
 	f.p("JNZ loop")
 	f.p("RET")
