@@ -33,6 +33,9 @@ var allowed = map[string]string{
 	"bench":                "tensor kernels moe model model/random",
 	"model/report":         "moe tokenizer model/trace",
 	"learn":                "tensor kernels loader model",
+	"serve/grammar":        "",
+	"serve":                "moe tokenizer tokenizer/chat tokenizer/jinja model serve/engine serve/grammar",
+	"serve/load":           "model serve serve/engine",
 	"cmd/switchyard":       "*",
 }
 

@@ -12,13 +12,13 @@ const ColBlock = 16
 
 // ColBlocks is a matrix whose columns stand in blocks of ColBlock, as attention keeps keys (a column for each position) and
 // values (a column for each element of a head): element (k, n) lies at k·Row + n/16·Block + n%16 of F32 or of F16, the
-// IEEE halves, whichever is set. Ahead are AheadBytes that are read soon: the product brings them into the caches.
+// IEEE halves, whichever is set. Ahead, which may be 0, is an address that is read soon: the product fetches from there
+// into the caches.
 type ColBlocks struct {
 	F32        []float32
 	F16        []uint16
 	Row, Block int
 	Ahead      uintptr
-	AheadBytes int
 }
 
 func (p *ColBlocks) check(op string, k, blocks int) {
@@ -58,19 +58,18 @@ func (o *Ops) colsTiles(dst, a tensor.Mat, b *ColBlocks, more bool) {
 	if b.F16 != nil {
 		kernels, p, size = &o.p.cols[1], unsafe.Pointer(unsafe.SliceData(b.F16)), 2
 	}
-	add, ahead, left := 0, b.Ahead, b.AheadBytes
+	add, ahead := 0, b.Ahead
 	if more {
 		add = 1
 	}
+	if ahead == 0 {
+		ahead = uintptr(p)
+	}
 	for r := 0; r < a.Rows; {
-		if left <= 0 {
-			ahead = uintptr(p)
-		}
 		n := ceilDiv(a.Rows-r, ceilDiv(a.Rows-r, colsRows))
 		kernels[n](&dst.Data[r*dst.Stride], &a.Data[r*a.Stride], (*byte)(p), dst.Stride*4, a.Stride*4,
 			b.Row*size, b.Block*size, a.Cols, dst.Cols/ColBlock, add, ahead)
 		r += n
-		ahead, left = ahead+uintptr(64*a.Cols), left-64*a.Cols
 	}
 }
 

@@ -145,10 +145,24 @@ func (s *Sampler) adjust(id int32) float64 {
 }
 
 func (s *Sampler) greedy(logits []float32) int32 {
+	if s.allowed == nil && len(s.seen) == 0 && !s.adjusts {
+		return argMax(logits)
+	}
 	best, top := 0, math.Inf(-1)
 	for id, l := range logits {
 		if v := s.logit(id, l); v > top {
 			best, top = id, v
+		}
+	}
+	return int32(best)
+}
+
+// argMax is the index of the largest value, the first of equals.
+func argMax(x []float32) int32 {
+	best, top := 0, float32(math.Inf(-1))
+	for i, v := range x {
+		if v > top {
+			best, top = i, v
 		}
 	}
 	return int32(best)

@@ -21,12 +21,14 @@ func benchCommand(ctx context.Context, s stdio, args []string) error {
 		switch args[0] {
 		case "model":
 			return benchModel(ctx, s, args[1:])
+		case "serve":
+			return benchServe(ctx, s, args[1:])
 		case "-h", "-help", "--help":
-			fmt.Fprintln(s.out, "Usage: switchyard bench model|kernels [flags]\n\nswitchyard bench model -h and switchyard bench kernels -h list the flags.")
+			fmt.Fprintln(s.out, "Usage: switchyard bench model|serve|kernels [flags]\n\nswitchyard bench model -h and switchyard bench kernels -h list the flags.")
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: want bench model or bench kernels", errUsage)
+	return fmt.Errorf("%w: want bench model, bench serve or bench kernels", errUsage)
 }
 
 // words is a flag that holds a list: given several times, or parted by commas.

@@ -58,6 +58,11 @@ type modelFlags struct {
 
 func (f *modelFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.dir, "m", "", "`folder` of a Hugging Face checkpoint (default: the built-in model "+builtin.Name+")")
+	f.addOptions(fs)
+}
+
+// addOptions registers all but -m, for commands that open several models.
+func (f *modelFlags) addOptions(fs *flag.FlagSet) {
 	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;drop=1,5;temp=0.7\" (go doc ./moe Program)")
 	fs.StringVar(&f.quant, "quant", "", "`form` of the large matrices: none, int8, int4 or mixed (default: as the folder has them)")
 	fs.StringVar(&f.compute, "compute", model.ComputeF32, "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16)")

@@ -41,6 +41,7 @@ func commands() []command {
 		{"quantize", "SRC DST --scheme int8|int4|mixed", "a packed checkpoint, which opens with no work to do", quantizeCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
 		{"bench", "model [--shape NAME]", "speed of models against the limits of this machine", benchCommand},
+		{"serve", "[-m NAME=DIR…] [--addr H:P]", "answer the OpenAI API over HTTP", serveCommand},
 		{"version", "", "version, Go release, platform, levels of this CPU", versionCommand},
 	}
 }

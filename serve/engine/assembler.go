@@ -9,7 +9,7 @@ import (
 // assembler turns ids into tokens with text. It holds back what may be the beginning of a stop string, and tokens whose
 // bytes are not a rune yet, so that what it releases never changes and joined is the text.
 type assembler struct {
-	stream *tokenizer.Stream
+	stream *tokenizer.Stream // nil: tokens have no text
 	stops  []string
 	queue  []Token // not released, in order
 	held   string  // their text
@@ -20,6 +20,9 @@ type assembler struct {
 func (a *assembler) add(t Token) []Token {
 	if a.hit {
 		return nil
+	}
+	if a.stream == nil {
+		return []Token{t}
 	}
 	t.Text = a.stream.Next(t.ID)
 	a.queue = append(a.queue, t)
@@ -36,7 +39,7 @@ func (a *assembler) add(t Token) []Token {
 
 // flush ends the text: what was held back comes out. shown says whether the id that ended it is to appear.
 func (a *assembler) flush() []Token {
-	if a.hit {
+	if a.hit || a.stream == nil {
 		return nil
 	}
 	rest := a.stream.Flush()

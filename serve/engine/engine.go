@@ -36,6 +36,7 @@ type Engine struct {
 	spare  []tensor.Mat // rows of logits that nobody uses
 
 	running []*Job // of the stepping goroutine
+	steps   int
 
 	mu       sync.Mutex
 	waiting  []*Job // in order of service
@@ -91,13 +92,13 @@ func (e *Engine) room() int { return (e.pages - 1) * model.PageTokens }
 // Model is the model below.
 func (e *Engine) Model() *model.Model { return e.m }
 
-// Submit queues a request. When ctx ends, the request ends within one step, wherever it is.
+// Submit queues a request. Without a tokenizer its tokens have no text. When ctx ends, the request ends within one step, wherever it is.
 func (e *Engine) Submit(ctx context.Context, r Request) (*Job, error) {
 	if err := e.check(&r); err != nil {
 		return nil, err
 	}
 	tok, err := e.m.Tokenizer()
-	if err != nil {
+	if err != nil && (len(r.Stop) > 0 || r.Constraint != nil) {
 		return nil, err
 	}
 	j := &Job{Request: r, ctx: ctx, arrived: time.Now(), signal: make(chan struct{}, 1)}
@@ -105,7 +106,10 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Job, error) {
 	j.seq, j.tokens = e.m.NewSequence(), slices.Clone(r.Prompt)
 	j.sampler = model.NewSampler(r.Sampling)
 	j.sampler.Accept(r.Prompt...)
-	j.text = assembler{stream: tok.NewStream(!r.Special), stops: r.Stop}
+	j.text = assembler{stops: r.Stop}
+	if tok != nil {
+		j.text.stream = tok.NewStream(!r.Special)
+	}
 	if !r.IgnoreEOS {
 		j.ends = e.m.Spec().EOS
 	}
@@ -160,6 +164,7 @@ func (e *Engine) loop() {
 			e.step()
 			continue
 		}
+		e.countIdle()
 		select {
 		case <-e.wake:
 		case <-e.ctx.Done():
@@ -171,6 +176,12 @@ func (e *Engine) loop() {
 			return
 		}
 	}
+}
+
+// countIdle looks how many pages are only kept for later texts.
+func (e *Engine) countIdle() {
+	n := e.prefixes.Idle()
+	e.count(func(s *Stats) { s.Idle = n })
 }
 
 // admit drops what was cancelled and starts what there is room for, in order.
@@ -236,7 +247,7 @@ func (e *Engine) end(j *Job, list []Token, finish model.Finish, err error) {
 // release gives cache and logits back; full pages stay for later texts.
 func (e *Engine) release(j *Job) {
 	if !e.opts.NoPrefixes {
-		e.prefixes.Keep(j.seq, "")
+		e.prefixes.Keep(j.seq, j.Gate.String())
 	}
 	j.seq.Free()
 	e.spare = append(e.spare, j.logits)

@@ -4,44 +4,83 @@ import (
 	"time"
 )
 
-// pace decides how many tokens of prompts a step takes while others decode, so that a long prompt stretches nobody's gap
-// between two tokens beyond a bound: a step with prompts shall take at most 1 + slack times as long as one without. It
-// learns both costs from the steps that were made.
+// pace decides how many tokens of prompts a step takes while others decode, so that no prompt stretches the gap between two
+// tokens of anybody beyond a bound. Where all prompts are long, a step shall take at most 1 + slackLong times as long as one
+// without prompts. Where a short one waits, whose reader wants the first token soon, a step shall take at most 1 + slackShort
+// times as long as usual, long prompts included.
+//
+// It learns the costs from the steps that were made. A cost that rises counts at once, one that falls only slowly,
+// because a guess that is too low is what the others feel. Long prompts have a cost of their own: reading the cache behind
+// a deep text costs a step much, however few tokens it takes.
 type pace struct {
 	decode float64 // seconds of a step without prompts
-	token  float64 // seconds that a token of a prompt adds
+	usual  float64 // seconds of a step in which others decode and no short prompt is read
+	short  float64 // seconds that a token of a short prompt adds to it
+	long   float64 // seconds that a token of a long prompt adds to decode
+	alone  float64 // seconds of a token where nobody decodes: many at once, each cheaper
 }
 
 const (
-	slack    = 1.3 // so that with errors of the estimate a gap stays below three times the usual one
-	minChunk = 8   // prompts always get on
-	smooth   = 0.3 // weight of the latest step
+	slackShort = 1.8
+	slackLong  = 0.8
+	shortText  = 1024 // tokens of a text that counts as short
+	minChunk   = 8    // prompts always get on
+	dearer     = 1.5  // how much more a token may cost in a small chunk than in a large one, until it is known
+	falling    = 0.1  // weight of a step that was cheaper than expected
+	rising     = 0.7
 )
 
 // budget is how many tokens of prompts the next step may take.
-func (p *pace) budget(decoders, chunk int) int {
-	if decoders == 0 || p.decode == 0 || p.token == 0 {
+func (p *pace) budget(decoders, chunk int, short bool) int {
+	if decoders == 0 {
 		return chunk
 	}
-	return min(chunk, max(minChunk, int(slack*p.decode/p.token)))
+	cost, spare := p.long, slackLong*p.decode
+	if short {
+		cost, spare = p.short, slackShort*p.usual
+	}
+	if cost == 0 {
+		cost = dearer * p.alone
+	}
+	if cost == 0 || spare == 0 { // nothing is known yet
+		return min(chunk, 4*minChunk)
+	}
+	return min(chunk, max(minChunk, int(spare/cost)))
 }
 
-// learn takes the time of a step.
-func (p *pace) learn(decoders, prompt int, d time.Duration) {
+// learn takes the time of a step with so many texts that decode and tokens of prompts.
+func (p *pace) learn(decoders, short, long int, d time.Duration) {
 	s := d.Seconds()
-	mix := func(old, now float64) float64 {
-		if old == 0 {
-			return now
+	if decoders == 0 {
+		if short+long >= minChunk {
+			p.alone = ease(p.alone, s/float64(short+long), 0.3)
 		}
-		return old + smooth*(now-old)
+		return
 	}
 	switch {
-	case prompt == 0 && decoders > 0:
-		p.decode = mix(p.decode, s)
-	case prompt >= minChunk:
-		if decoders > 0 {
-			s = max(s-p.decode, s/float64(prompt+decoders))
-		}
-		p.token = mix(p.token, s/float64(prompt))
+	case short+long == 0:
+		p.decode = ease(p.decode, s, 0.3)
+	case short >= minChunk:
+		p.short = cautious(p.short, max(s-p.usual, 0)/float64(short))
+	case long >= minChunk:
+		p.long = cautious(p.long, max(s-p.decode, 0)/float64(long))
 	}
+	if short == 0 {
+		p.usual = ease(p.usual, s, 0.1)
+	}
+}
+
+func cautious(old, now float64) float64 {
+	if now > old {
+		return ease(old, now, rising)
+	}
+	return ease(old, now, falling)
+}
+
+// ease moves an estimate towards what was seen.
+func ease(old, now, weight float64) float64 {
+	if old == 0 {
+		return now
+	}
+	return old + weight*(now-old)
 }

@@ -34,7 +34,8 @@ type Request struct {
 	Priority  int      // lower goes first; equals in order of arrival
 	Routing   bool     // keep which experts worked on every token
 
-	Constraint Constraint // or nil
+	Gate       *model.GateOverride // that the text follows; nil: the model's own
+	Constraint Constraint          // or nil
 }
 
 // Constraint restricts what may be generated. It belongs to one request; its methods are called from one goroutine at a time.
@@ -151,6 +152,9 @@ func (j *Job) Routed() (ids []int32, tokens, layers, k int) {
 
 // check refuses a request that could not be served.
 func (e *Engine) check(r *Request) error {
+	if e.m.WholeText(r.Gate) {
+		return fmt.Errorf("%w: gate: want one that decides about each token alone, found one that needs the whole text", model.ErrOption)
+	}
 	if len(r.Prompt) == 0 {
 		return fmt.Errorf("%w: it has no tokens", model.ErrPrompt)
 	}

@@ -21,14 +21,18 @@ func (e *Engine) step() {
 	if len(plan) == 0 {
 		return
 	}
+	slices.SortStableFunc(plan, func(a, b share) int { return cmp.Compare(a.job.Gate.String(), b.job.Gate.String()) }) // one gate, one run
 	batch := make(model.Batch, len(plan))
-	decoders, prompt := 0, 0
+	decoders, short, long := 0, 0, 0
 	for i, s := range plan {
 		batch[i] = e.span(s)
-		if s.job.generated() > 0 && s.n == 1 {
+		switch {
+		case s.job.generated() > 0 && s.n == 1:
 			decoders++
-		} else {
-			prompt += s.n
+		case s.job.short():
+			short += s.n
+		default:
+			long += s.n
 		}
 	}
 	start := time.Now()
@@ -38,15 +42,21 @@ func (e *Engine) step() {
 		return
 	}
 	took := time.Since(start)
-	e.pace.learn(decoders, prompt, took)
-	e.count(func(s *Stats) { s.Steps++; s.StepSeconds += took.Seconds(); s.PromptTokens += uint64(prompt) })
+	e.pace.learn(decoders, short, long, took)
+	e.count(func(s *Stats) { s.Steps++; s.StepSeconds += took.Seconds(); s.PromptTokens += uint64(short + long) })
 	e.drawAll(plan)
+	if e.steps++; e.steps%idleEvery == 0 {
+		e.countIdle()
+	}
 }
+
+// idleEvery is how many steps pass between two looks at what is only kept for later.
+const idleEvery = 32
 
 // span is a share as the model takes it.
 func (e *Engine) span(s share) model.Span {
 	at := s.job.seq.Len()
-	sp := model.Span{Seq: s.job.seq, Tokens: s.job.tokens[at : at+s.n]}
+	sp := model.Span{Seq: s.job.seq, Tokens: s.job.tokens[at : at+s.n], Gate: s.job.Gate}
 	if s.n == s.job.left() {
 		sp.Out = s.job.logits
 	}
@@ -54,8 +64,8 @@ func (e *Engine) span(s share) model.Span {
 }
 
 // plan picks what the next step computes: every job that decodes, and prompts within the budget. The prompt that has
-// least left goes first, so that a short one does not wait behind a long one; the one that came first gets an eighth of the
-// budget whatever comes.
+// least left goes first, so that a short one does not wait behind a long one; the one that came first gets half of every
+// eighth step's budget whatever comes.
 func (e *Engine) plan() []share {
 	var plan []share
 	var prompts []*Job
@@ -73,12 +83,12 @@ func (e *Engine) plan() []share {
 	if len(prompts) == 0 {
 		return plan
 	}
-	budget := e.pace.budget(len(plan), e.opts.Chunk)
 	first := slices.MinFunc(prompts, order)
 	slices.SortStableFunc(prompts, func(a, b *Job) int { return cmp.Or(cmp.Compare(a.left(), b.left()), order(a, b)) })
+	budget := e.pace.budget(len(plan), e.opts.Chunk, slices.ContainsFunc(prompts, (*Job).short))
 	keep := 0
-	if prompts[0] != first {
-		keep = min(first.chunk(), max(1, budget/8))
+	if prompts[0] != first && e.steps%patience == 0 {
+		keep = min(first.chunk(), max(1, budget/2))
 	}
 	budget -= keep
 	for _, j := range prompts {
@@ -94,6 +104,12 @@ func (e *Engine) plan() []share {
 	}
 	return plan
 }
+
+// patience is how many steps the oldest prompt waits at most for its share.
+const patience = 8
+
+// short says whether a text counts as short.
+func (j *Job) short() bool { return len(j.tokens) <= shortText }
 
 func order(a, b *Job) int {
 	if a.before(b) {
@@ -122,7 +138,7 @@ func (e *Engine) follows(j *Job) bool {
 			continue
 		}
 		same := common(o.Prompt, j.tokens) / model.PageTokens * model.PageTokens
-		if same >= model.PageTokens && 2*same >= len(j.tokens) && o.seq.Len() < same {
+		if o.Gate.String() == j.Gate.String() && same >= model.PageTokens && 2*same >= len(j.tokens) && o.seq.Len() < same {
 			return true
 		}
 	}
@@ -146,7 +162,7 @@ func (e *Engine) begin(j *Job) {
 	if e.opts.NoPrefixes || j.Routing { // shared pages come without their routing
 		return
 	}
-	n := e.prefixes.Reuse(j.seq, j.tokens, len(j.Prompt), "")
+	n := e.prefixes.Reuse(j.seq, j.tokens, len(j.Prompt), j.Gate.String())
 	j.seq.Announce(len(j.Prompt))
 	if n > 0 && j.generated() == 0 {
 		j.mu.Lock()
@@ -260,7 +276,7 @@ func (e *Engine) drawAll(plan []share) {
 // keep makes the pages that a chunk of a prompt has filled known to others.
 func (e *Engine) keep(s share) {
 	if !e.opts.NoPrefixes && s.n > 1 && s.job.seq.Len()/model.PageTokens > (s.job.seq.Len()-s.n)/model.PageTokens {
-		e.prefixes.Keep(s.job.seq, "")
+		e.prefixes.Keep(s.job.seq, s.job.Gate.String())
 	}
 }
 

@@ -1,0 +1,29 @@
+package load_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2fbf7788/switchyard/model"
+	"github.com/seed2fbf7788/switchyard/model/builtin"
+	"github.com/seed2fbf7788/switchyard/serve/load"
+)
+
+// Every row is measured and holds numbers; how large they are is for machines that do nothing else.
+func TestRun(t *testing.T) {
+	m, err := model.OpenFS(builtin.FS(), model.Options{})
+	require.NoError(t, err)
+	defer m.Close()
+	var names []string
+	o := load.Options{Streams: []int{1, 3}, Prompt: 8, Generate: 12, Fresh: 20, Long: 200, Reps: 1}
+	require.NoError(t, load.Run(context.Background(), m, o, func(r load.Row) error {
+		names = append(names, r.Test)
+		assert.Positive(t, r.Ratio, "%+v", r)
+		return nil
+	}))
+	assert.Equal(t, []string{"library", "server", "streams", "streams", "wait", "gap", "turn"}, names)
+	assert.Zero(t, m.Pages(), "the server has left pages behind")
+}

@@ -1,0 +1,230 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed2fbf7788/switchyard/model"
+	"github.com/seed2fbf7788/switchyard/moe"
+	"github.com/seed2fbf7788/switchyard/serve/engine"
+)
+
+// Options of New; the zero value of each but Models works.
+type Options struct {
+	Models []Source
+	Lazy   bool // models are opened when a request first names them, and not at start
+	Engine engine.Options
+
+	Keys  Keys // API keys; none: everybody may ask
+	Pprof bool // profiles at /debug/pprof/, with a key where there are keys
+
+	MaxBody      int64         // bytes of a body; 0: 4 MiB
+	BodyTimeout  time.Duration // for a body to arrive; 0: 30 s
+	WriteTimeout time.Duration // for a client to take a part of a stream; 0: 30 s
+	Ping         time.Duration // between comments on a silent stream; 0: 15 s
+
+	Log        *slog.Logger // nil: none
+	LogPrompts bool         // bodies of requests are logged too
+}
+
+func (o *Options) defaults() {
+	if o.MaxBody <= 0 {
+		o.MaxBody = 4 << 20
+	}
+	for d, def := range map[*time.Duration]time.Duration{&o.BodyTimeout: 30 * time.Second, &o.WriteTimeout: 30 * time.Second, &o.Ping: 15 * time.Second} {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Server answers the API. Handler is its face; it is safe for concurrent use.
+type Server struct {
+	opts    Options
+	models  map[string]*served
+	order   []string // as they were given
+	metrics *metrics
+	drain   atomic.Bool
+	handler http.Handler
+}
+
+// New makes a server and begins to open its models, unless they are lazy.
+func New(o Options) (*Server, error) {
+	o.defaults()
+	s := &Server{opts: o, models: map[string]*served{}}
+	if len(o.Models) == 0 {
+		return nil, fmt.Errorf("serve: want at least one model, found none")
+	}
+	for _, m := range o.Models {
+		if m.Name == "" || s.models[m.Name] != nil {
+			return nil, fmt.Errorf("serve: model names: want each once and not empty, found %q", m.Name)
+		}
+		s.models[m.Name] = newServed(m, o.Engine)
+		s.order = append(s.order, m.Name)
+	}
+	s.metrics = newMetrics(s)
+	s.handler = s.routes()
+	if !o.Lazy {
+		for _, m := range s.models {
+			go func() {
+				if m.load(); m.err != nil {
+					o.Log.Error("model failed to load", "model", m.name, "error", m.err)
+				}
+			}()
+		}
+	}
+	return s, nil
+}
+
+// Handler is the whole API, the page and the metrics.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// routes lists what the server answers.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/chat/completions", s.auth(s.chatCompletions))
+	mux.HandleFunc("POST /v1/completions", s.auth(s.completions))
+	mux.HandleFunc("POST /v1/responses", s.auth(s.responses))
+	mux.HandleFunc("POST /v1/embeddings", s.auth(s.embeddings))
+	mux.HandleFunc("GET /v1/models", s.auth(s.listModels))
+	mux.HandleFunc("GET /v1/models/{id...}", s.auth(s.oneModel))
+	mux.HandleFunc("POST /tokenize", s.auth(s.tokenize))
+	mux.HandleFunc("POST /detokenize", s.auth(s.detokenize))
+	mux.HandleFunc("GET /health", s.health)
+	mux.Handle("GET /metrics", s.metrics.handler())
+	s.page(mux)
+	if s.opts.Pprof {
+		s.profiles(mux)
+	}
+	mux.HandleFunc("/", s.notFound)
+	return s.logged(s.sameOrigin(mux))
+}
+
+// notFound answers what nobody else does: a wrong method or an unknown path.
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	writeError(w, &apiError{status: http.StatusNotFound, Type: typeInvalid, Code: "unknown_url",
+		Message: fmt.Sprintf("Unknown request URL: %s %s.", clip(r.Method, 20), clip(r.URL.Path, 200))})
+}
+
+// sameOrigin refuses requests that a page of another site makes a browser send: a server on this machine is otherwise open
+// to every page that its user visits.
+func (s *Server) sameOrigin(next http.Handler) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, &apiError{status: http.StatusForbidden, Type: typeInvalid, Code: "cross_origin", Message: "Requests from pages of other origins are not taken."})
+	}))
+	return guard.Handler(next)
+}
+
+// body reads the request's object.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) (*fields, error) {
+	f, err := readBody(w, r, s.opts.MaxBody, s.opts.BodyTimeout)
+	if err == nil && s.opts.LogPrompts {
+		s.opts.Log.Info("body", "id", requestID(r), "body", f.raw)
+	}
+	return f, err
+}
+
+// model finds a model by its name and waits until it is open.
+func (s *Server) model(r *http.Request, name string) (*live, error) {
+	m := s.models[name]
+	if m == nil {
+		return nil, unknownModel(name)
+	}
+	if !s.opts.Lazy && m.state() == "loading" {
+		return nil, &apiError{status: http.StatusServiceUnavailable, retryAfter: 2, Type: "overloaded_error", Code: "model_loading", Message: fmt.Sprintf("The model %q is still loading.", name)}
+	}
+	l, err := m.get(r.Context())
+	if err != nil {
+		s.opts.Log.Error("model failed to load", "model", name, "error", err)
+		return nil, &apiError{status: http.StatusServiceUnavailable, retryAfter: 60, Type: "server_error", Code: "model_failed", Message: fmt.Sprintf("The model %q could not be loaded.", name)}
+	}
+	return l, nil
+}
+
+// launch checks what needs the model, and starts the choices.
+func (s *Server) launch(r *http.Request, l *live, id string, p *params, prompts [][]int32) (*run, error) {
+	if s.draining() {
+		return nil, engine.ErrDraining
+	}
+	var err error
+	if p.req.Gate, err = l.gate(p.gate); err != nil {
+		return nil, named(err, "gate")
+	}
+	return s.start(r, l, id, *p, prompts)
+}
+
+// gate compiles a request's gate. Clauses that name files are the operator's and not a client's.
+func (l *live) gate(text string) (*model.GateOverride, error) {
+	if len(text) > maxGate {
+		return nil, badRequest("gate", "Invalid value for 'gate': want at most %d bytes, found %d.", maxGate, len(text))
+	}
+	p, err := moe.ParseProgram(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"replay", "file"} {
+		if len(p.Edits.Paths(key)) > 0 {
+			return nil, badRequest("gate", "Invalid value for 'gate': %s= reads files and is not allowed in requests.", key)
+		}
+	}
+	return l.m.CompileGate(text)
+}
+
+const maxGate = 4096
+
+// open begins a stream of events.
+func (g *run) open(w http.ResponseWriter) *sse {
+	g.headers(w)
+	return newSSE(w, g.s.opts.Ping, g.s.opts.WriteTimeout, g.cancel)
+}
+
+// named puts a parameter's name into errors that have none of their own.
+func named(err error, param string) error {
+	e := *asAPI(err)
+	if e.status == http.StatusBadRequest && (e.Param == "" || e.Param == "messages") {
+		e.Param = param
+	}
+	return &e
+}
+
+func (s *Server) draining() bool { return s.drain.Load() }
+
+// Drain takes no more requests, waits until those at work have ended or ctx ends, and then ends the rest: streams get a
+// proper last chunk with finish_reason length. It closes the engines and the models.
+func (s *Server) Drain(ctx context.Context) error {
+	s.drain.Store(true)
+	var all error
+	for _, m := range s.models {
+		l := m.now()
+		if l == nil {
+			continue
+		}
+		if err := l.e.Drain(ctx); err != nil {
+			all = errors.Join(all, fmt.Errorf("model %s: %w", m.name, err))
+		}
+		all = errors.Join(all, l.e.Close())
+	}
+	return all
+}
+
+// Close frees the models; requests must have ended. Drain comes before it.
+func (s *Server) Close() error {
+	var all error
+	for _, m := range s.models {
+		m.once.Do(func() { m.err = model.ErrClosed; close(m.ready) })
+		<-m.ready
+		if m.live != nil {
+			all = errors.Join(all, m.live.e.Close(), m.live.m.Close())
+		}
+	}
+	return all
+}
