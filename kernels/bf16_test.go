@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 
@@ -112,4 +113,47 @@ func TestBF16AllocatesNothing(t *testing.T) {
 			e.GatedBlock(0, dst, x, w, w, nil, nil, SiLU, 0, 40)
 		}))
 	})
+}
+
+// fmaBF16 rounds once: against exact arithmetic, where rounding twice would show.
+func TestFMABF16(t *testing.T) {
+	r := rand.New(rand.NewPCG(29, 30))
+	wide := func(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
+	for range 200000 {
+		w, x := uint16(r.Uint32()&0x83ff|0x3c00), uint16(r.Uint32()&0x83ff|0x3c00)
+		a := math.Float32frombits(r.Uint32()&0x81ffffff | 0x3e000000)
+		if r.IntN(2) == 0 { // a tie or nearly one
+			a = math.Float32frombits(math.Float32bits(a)&^0xfff | uint32(r.IntN(3)))
+		}
+		exact := new(big.Float).SetPrec(400).SetFloat64(float64(wide(w)) * float64(wide(x)))
+		exact.Add(exact, big.NewFloat(float64(a)))
+		want, _ := exact.Float32()
+		require.Equal(t, want, fmaBF16(w, x, a), "%v·%v + %v", wide(w), wide(x), a)
+	}
+	denormal, one := uint16(0x0001), uint16(0x3f80)
+	require.Zero(t, fmaBF16(denormal, one, 0))
+	require.Zero(t, fmaBF16(0, one, math.Float32frombits(1)))
+	require.Zero(t, fmaBF16(0x0080, 0x3f00, 0), "2⁻¹²⁶·½ leaves none")
+	require.True(t, math.IsInf(float64(fmaBF16(0x7f80, one, -1)), 1))
+	require.True(t, math.IsNaN(float64(fmaBF16(0x7f80, 0, 1))))
+}
+
+// Levels agree within rounding: each is within the bound of requireNear of the exact sum; here the difference is bounded
+// by a lane's length, as a level's sums have the same order: 16 lanes of k/16 terms, each rounding once (the dot product)
+// or, through f32 kernels, in another order of as many.
+func TestBF16LevelsAgree(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 32))
+	spec := engineBF16(t, "generic", 1)
+	for _, k := range []int{1, 31, 32, 33, 64, 257, 2048} {
+		p := Product{Dst: tensor.NewMat(9, 13), X: randomMat(r, 9, k, k), W: randomMatrix(r, tensor.BF16, 13, k)}
+		spec.MatMul(p)
+		eachLevel(t, func(t *testing.T, level string) {
+			q := p
+			q.Dst = tensor.NewMat(9, 13)
+			engineBF16(t, level, 1).MatMul(q)
+			for i, v := range p.Dst.Data {
+				require.InDelta(t, v, q.Dst.Data[i], float64(2*(k/8+5))*float64(k)*0x1p-24, "K=%d", k)
+			}
+		})
+	}
 }

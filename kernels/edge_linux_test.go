@@ -77,7 +77,7 @@ func TestOpsStayInside(t *testing.T) {
 
 func TestMatMulStaysInside(t *testing.T) {
 	eachLevel(t, func(t *testing.T, level string) {
-		e := engine(t, level, 1)
+		engines := []*Engine{engine(t, level, 1), engineBF16(t, level, 1)}
 		r := rand.New(rand.NewPCG(15, 16))
 		x, w, dst, bias := edgeOf(t, 1<<16), edgeOf(t, 1<<16), edgeOf(t, 1<<14), edgeOf(t, 1<<12)
 		for range 400 {
@@ -87,8 +87,13 @@ func TestMatMulStaysInside(t *testing.T) {
 					W: Matrix{DType: d, Rows: n, Cols: k, Data: w.at(side, n*k*d.Size())}, Bias: bias.floats(side, n)}
 				copy(p.X.Data, random(r, rows*k))
 				copy(p.W.Data, randomMatrix(r, d, n, k).Data)
-				e.MatMul(p)
-				requireNear(t, p, fmt.Sprintf("%v T=%d N=%d K=%d", d, rows, n, k))
+				note := fmt.Sprintf("%v T=%d N=%d K=%d", d, rows, n, k)
+				engines[0].MatMul(p)
+				requireNear(t, p, note)
+				if d == tensor.BF16 {
+					engines[1].MatMul(p)
+					requireNear(t, roundedBF16(p), note+" rounded")
+				}
 			}
 		}
 	})

@@ -25,10 +25,14 @@ func levelAVX2() level {
 }
 
 func matAVX2() matKernels {
-	m := matKernels{lanes: 8, rows: 3, widenFrom: [numFormats]int{f32: 16, bf16: 8, f16: never}, reduce: reduceAVX2}
-	m.tile[f32] = [7]func(*tileArgs){nil, tileF321x4AVX2, tileF322x4AVX2, tileF323x4AVX2}
-	m.tile[bf16] = [7]func(*tileArgs){nil, tileBF161x4AVX2, tileBF162x4AVX2, tileBF163x4AVX2}
-	m.tile[f16] = [7]func(*tileArgs){nil, tileF161x4AVX2, tileF162x4AVX2, tileF163x4AVX2}
+	m := matKernels{lanes: 8, rows: 3}
+	m.tile[f32] = kernelsByRows{nil, tileF321x4AVX2, tileF322x4AVX2, tileF323x4AVX2}
+	m.tile[bf16] = kernelsByRows{nil, tileBF161x4AVX2, tileBF162x4AVX2, tileBF163x4AVX2}
+	m.tile[f16] = kernelsByRows{nil, tileF161x4AVX2, tileF162x4AVX2, tileF163x4AVX2}
+	m.first[f32] = kernelsByRows{nil, nil, firstF322x4AVX2, firstF323x4AVX2}
+	m.first[bf16] = kernelsByRows{nil, nil, firstBF162x4AVX2, firstBF163x4AVX2}
+	m.first[f16] = kernelsByRows{nil, nil, firstF162x4AVX2, firstF163x4AVX2}
+	m.panel = kernelsByRows{nil, nil, panel2x4AVX2, panel3x4AVX2}
 	m.widen[f32] = copyF32
 	m.widen[bf16] = func(dst []float32, src []byte) { widenBF16SliceAVX2(dst, as[uint16](src)) }
 	m.widen[f16] = func(dst []float32, src []byte) { widenF16SliceAVX2(dst, as[uint16](src)) }

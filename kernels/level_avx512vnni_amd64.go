@@ -2,6 +2,8 @@
 
 package kernels
 
+import "golang.org/x/sys/cpu"
+
 func levelAVX512VNNI() level {
 	p := primsGeneric()
 	p.sum, p.sumSq, p.dot, p.max, p.expSum = sumAVX512, sumSqAVX512, dotAVX512, maxAVX512, expSumAVX512
@@ -21,14 +23,21 @@ func levelAVX512VNNI() level {
 	p.cols[1] = [colsRows + 1]colsFunc{nil, colsF161AVX512, colsF162AVX512, colsF163AVX512, colsF164AVX512, colsF165AVX512, colsF166AVX512}
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX512, widenF16SliceAVX512
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX512, narrowF16SliceAVX512
-	return level{name: "avx512vnni", prims: p, packed: packedAVX512VNNI(), mat: matAVX512(), peak: peakKernels{f32: peakF32AVX512, flops: 2 * 24 * 16, read: readAllAVX512, i8: peakI8AVX512, ops: 2 * 24 * 64}}
+	return level{name: "avx512vnni", prims: p, packed: packedAVX512VNNI(), mat: matAVX512(), peak: peakKernels{f32: peakF32AVX512, flops: 2 * 24 * 16, bf16: peakBF16(), read: readAllAVX512, i8: peakI8AVX512, ops: 2 * 24 * 64}}
 }
 
 func matAVX512() matKernels {
-	m := matKernels{lanes: 16, rows: 6, widenFrom: [numFormats]int{f32: 8, bf16: 3, f16: 3}, reduce: reduceAVX512}
-	m.tile[f32] = [7]func(*tileArgs){nil, tileF321x4AVX512, tileF322x4AVX512, tileF323x4AVX512, tileF324x4AVX512, tileF325x4AVX512, tileF326x4AVX512}
-	m.tile[bf16] = [7]func(*tileArgs){nil, tileBF161x4AVX512, tileBF162x4AVX512, tileBF163x4AVX512, tileBF164x4AVX512, tileBF165x4AVX512, tileBF166x4AVX512}
-	m.tile[f16] = [7]func(*tileArgs){nil, tileF161x4AVX512, tileF162x4AVX512, tileF163x4AVX512, tileF164x4AVX512, tileF165x4AVX512, tileF166x4AVX512}
+	m := matKernels{lanes: 16, rows: 6}
+	m.tile[f32] = kernelsByRows{nil, tileF321x4AVX512, tileF322x4AVX512, tileF323x4AVX512, tileF324x4AVX512, tileF325x4AVX512, tileF326x4AVX512}
+	m.tile[bf16] = kernelsByRows{nil, tileBF161x4AVX512, tileBF162x4AVX512, tileBF163x4AVX512, tileBF164x4AVX512, tileBF165x4AVX512, tileBF166x4AVX512}
+	m.tile[f16] = kernelsByRows{nil, tileF161x4AVX512, tileF162x4AVX512, tileF163x4AVX512, tileF164x4AVX512, tileF165x4AVX512, tileF166x4AVX512}
+	m.first[f32] = kernelsByRows{nil, nil, nil, firstF323x4AVX512, firstF324x4AVX512, firstF325x4AVX512, firstF326x4AVX512}
+	m.first[bf16] = kernelsByRows{nil, nil, nil, firstBF163x4AVX512, firstBF164x4AVX512, firstBF165x4AVX512, firstBF166x4AVX512}
+	m.first[f16] = kernelsByRows{nil, nil, nil, firstF163x4AVX512, firstF164x4AVX512, firstF165x4AVX512, firstF166x4AVX512}
+	m.panel = kernelsByRows{nil, nil, nil, panel3x4AVX512, panel4x4AVX512, panel5x4AVX512, panel6x4AVX512}
+	if cpu.X86.HasAVX512BF16 {
+		m.dot = kernelsByRows{nil, dotBF161x4AVX512, dotBF162x4AVX512, dotBF163x4AVX512, dotBF164x4AVX512, dotBF165x4AVX512, dotBF166x4AVX512}
+	}
 	m.widen[f32] = copyF32
 	m.widen[bf16] = func(dst []float32, src []byte) { widenBF16SliceAVX512(dst, as[uint16](src)) }
 	m.widen[f16] = func(dst []float32, src []byte) { widenF16SliceAVX512(dst, as[uint16](src)) }
@@ -75,4 +84,12 @@ func clampF16SliceAVX512(dst []uint16, src []float32) {
 		clampF16AVX512(&dst[0], &src[0], n)
 	}
 	clampF16Generic(dst[n:], src[n:])
+}
+
+// peakBF16 is nil where the CPU has no bf16 dot product.
+func peakBF16() func(n int) {
+	if !cpu.X86.HasAVX512BF16 {
+		return nil
+	}
+	return peakBF16AVX512
 }

@@ -4,7 +4,7 @@
 
 package kernels
 
-// peakF32AVX2 does n times 12 independent multiply-adds of 8 lanes.
+// peakF32AVX2 does n times 12 independent multiply-adds of a register.
 //
 //go:noescape
 func peakF32AVX2(n int)
@@ -19,10 +19,15 @@ func peakI8AVX2(n int)
 //go:noescape
 func readAllAVX2(p *byte, n int)
 
-// peakF32AVX512 does n times 24 independent multiply-adds of 16 lanes.
+// peakF32AVX512 does n times 24 independent multiply-adds of a register.
 //
 //go:noescape
 func peakF32AVX512(n int)
+
+// peakBF16AVX512 does n times 24 independent bf16 dot products of pairs of a register.
+//
+//go:noescape
+func peakBF16AVX512(n int)
 
 // peakI8AVX512 does n times 24 independent dot products of bytes in 16 lanes.
 //

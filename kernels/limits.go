@@ -9,17 +9,45 @@ import (
 type peakKernels struct {
 	f32   func(n int) // n rounds of independent multiply-adds in registers
 	flops int         // floating-point operations of a round
+	bf16  func(n int) // the same of bf16 dot products, twice the operations; nil where the CPU has none
 	read  func(p *byte, n int)
 	i8    func(n int) // the same of dot products of bytes
 	ops   int         // integer operations of a round
 }
 
 // PeakF32 measures the f32 multiply-add rate of the engine's level with all its threads, in GFLOP/s (a multiply-add
-// counts as 2): independent multiply-adds in registers, best of several short runs. It takes about 60 ms. On generic it is what
+// counts as 2): independent multiply-adds in registers, of numbers that vary, best of several short runs. It takes about 60 ms. On generic it is what
 // a Go loop of eight chains reaches.
 func PeakF32(e *Engine) float64 {
-	j := &peakJob{e: e}
-	return best(e, j, 8*e.Threads(), 20, float64(peakRounds)*float64(j.flops())*float64(8*e.Threads()))
+	j := &peakJob{f: e.level.peak.f32}
+	return best(e, j, 8*e.Threads(), 20, float64(peakRounds)*float64(e.level.peak.rounds())*float64(8*e.Threads()))
+}
+
+// PeakBF16 is [PeakF32] of the bf16 dot product, 0 where the level or the CPU has none.
+func PeakBF16(e *Engine) float64 {
+	p := &e.level.peak
+	if p.bf16 == nil {
+		return 0
+	}
+	return best(e, &peakJob{f: p.bf16}, 8*e.Threads(), 20, float64(peakRounds)*float64(2*p.flops)*float64(8*e.Threads()))
+}
+
+// BF16Pays says whether products with BF16 weights are faster with [Options].BF16: whether this CPU's bf16 dot product
+// outruns its f32 multiply-add. It measures both on the calling goroutine, which takes some tens of microseconds.
+func BF16Pays(e *Engine) bool {
+	p := &e.level.peak
+	return p.bf16 != nil && 2*shortest(p.f32) > shortest(p.bf16)
+}
+
+// shortest is the best time of a few short runs.
+func shortest(f func(n int)) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for range payRuns {
+		start := time.Now()
+		f(payRounds)
+		least = min(least, time.Since(start))
+	}
+	return least
 }
 
 // ReadBandwidth measures how fast all threads of the engine together read a buffer of so many bytes from memory, in
@@ -44,21 +72,24 @@ const (
 	peakRounds = 1 << 13      // of the kernel: about 20 µs a call
 	readChunk  = 256 << 10    // bytes of a call, about as long
 	peakLanes  = 8            // of the Go loop
+	payRounds  = 256          // of BF16Pays: about a microsecond
+	payRuns    = 8            //
 	tiny       = float32(0.5) // keeps the Go loop's sums finite
 )
 
-type peakJob struct{ e *Engine }
-
-func (j *peakJob) flops() int {
-	if j.e.level.peak.f32 == nil {
+// rounds is how many operations a round of f32 takes.
+func (p *peakKernels) rounds() int {
+	if p.f32 == nil {
 		return 2 * peakLanes
 	}
-	return j.e.level.peak.flops
+	return p.flops
 }
 
+type peakJob struct{ f func(n int) } // nil: the Go loop
+
 func (j *peakJob) Do(int, int) {
-	if f := j.e.level.peak.f32; f != nil {
-		f(peakRounds)
+	if j.f != nil {
+		j.f(peakRounds)
 		return
 	}
 	var acc [8]float32

@@ -114,7 +114,8 @@ func (m *matMulJob) Do(worker, chunk int) {
 	}
 	p := &m.parts[i]
 	chunk -= p.first
-	r, n := chunk%p.rowBlocks*p.height, chunk/p.rowBlocks*p.cols
+	colBlocks := ceilDiv(p.W.Rows, p.cols) // all columns of a block of rows, whose X stays in the caches, then the next
+	r, n := chunk/colBlocks*p.height, chunk%colBlocks*p.cols
 	part := p.Product
 	end := min(r+p.height, p.rows())
 	part.Dst = p.Dst.Slice(r, end)
@@ -149,7 +150,7 @@ func (e *Engine) block(worker int, p *Product, n0, n1 int) {
 }
 
 func (e *Engine) blockExact(worker int, p *Product, n0, n1 int) {
-	if e.level.mat.reduce == nil {
+	if e.level.mat.lanes == 0 {
 		blockGeneric(&e.scratch[worker], p, n0, n1)
 		return
 	}

@@ -8,17 +8,17 @@ import (
 // scratch is the private memory of one worker, allocated once.
 type scratch struct {
 	generic  *scratchGeneric
-	w        []float32 // [subCols][wStride] weights widened to f32
+	w        []float32 // [colGroup][wStride] rows of an incomplete group
+	wide     []float32 // [subCols][depth] weights widened to f32
 	wTail    []float32 // [blockCols][lanes] the last, incomplete register of weight rows
 	xTail    []float32 // [blockRows][lanes] the same of rows of X
-	acc      []float32 // [blockCols·blockRows][lanes] accumulators
+	acc      []float32 // [subCols·blockRows][lanes] accumulators
 	narrow   []float32 // [blockRows][colGroup] outputs of an incomplete group
 	noBias   []float32 // [blockCols] -0, which changes no sum
 	gate, up []float32 // [gatedRows][gatedCols] the two products of GatedBlock
-	half     []uint16  // X rounded to bfloat16; grows to the longest row
-	rounded  []float32 // [bf16Rows][K] the same widened again
+	half     []uint16  // [blockRows][K and padding] X rounded to bfloat16; grows to the longest row
+	rounded  []float32 // [blockRows][K] the same widened again
 	args     *tileArgs
-	reduce   *reduceArgs
 	task     *panelTask
 	packed   packedArgs
 	pairs    [2]pairBuffer
@@ -31,7 +31,7 @@ func newScratch(l *level) scratch {
 		gate: aligned(gatedRows * gatedCols), up: aligned(gatedRows * gatedCols),
 		panel: aligned(packedRows * panelRows), task: new(panelTask),
 	}
-	if l.mat.reduce == nil {
+	if l.mat.lanes == 0 {
 		s.generic = new(scratchGeneric)
 		return s
 	}
@@ -43,16 +43,17 @@ func newScratch(l *level) scratch {
 }
 
 func (s *scratch) allocTiles(m *matKernels) {
-	s.w = aligned(subCols * wStride)
+	s.w = aligned(colGroup * wStride)
+	s.wide = aligned(subCols * depth)
 	s.wTail = aligned(blockCols * m.lanes)
 	s.xTail = aligned(blockRows * m.lanes)
-	s.acc = aligned(blockCols * blockRows * m.lanes)
+	s.acc = aligned(max(subCols*blockRows, blockCols*m.rows) * m.lanes)
 	s.narrow = aligned(blockRows * colGroup)
 	s.noBias = aligned(blockCols)
 	for i := range s.noBias {
 		s.noBias[i] = float32(math.Copysign(0, -1))
 	}
-	s.args, s.reduce = new(tileArgs), new(reduceArgs)
+	s.args = new(tileArgs)
 }
 
 // aligned makes n floats that start at a multiple of 64 bytes.

@@ -49,6 +49,46 @@ func tileF162x4AVX2(a *tileArgs)
 //go:noescape
 func tileF163x4AVX2(a *tileArgs)
 
+// firstF322x4AVX2 is the tile kernel of 2 rows and F32 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF322x4AVX2(a *tileArgs)
+
+// firstF323x4AVX2 is the tile kernel of 3 rows and F32 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF323x4AVX2(a *tileArgs)
+
+// firstBF162x4AVX2 is the tile kernel of 2 rows and BF16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstBF162x4AVX2(a *tileArgs)
+
+// firstBF163x4AVX2 is the tile kernel of 3 rows and BF16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstBF163x4AVX2(a *tileArgs)
+
+// firstF162x4AVX2 is the tile kernel of 2 rows and F16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF162x4AVX2(a *tileArgs)
+
+// firstF163x4AVX2 is the tile kernel of 3 rows and F16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF163x4AVX2(a *tileArgs)
+
+// panel2x4AVX2 is the tile kernel of 2 rows and weights in a panel; see tileArgs.
+//
+//go:noescape
+func panel2x4AVX2(a *tileArgs)
+
+// panel3x4AVX2 is the tile kernel of 3 rows and weights in a panel; see tileArgs.
+//
+//go:noescape
+func panel3x4AVX2(a *tileArgs)
+
 // tileF321x4AVX512 adds 1 rows of X times 4 rows of F32 weights into lane accumulators; see tileArgs.
 //
 //go:noescape
@@ -138,3 +178,113 @@ func tileF165x4AVX512(a *tileArgs)
 //
 //go:noescape
 func tileF166x4AVX512(a *tileArgs)
+
+// firstF323x4AVX512 is the tile kernel of 3 rows and F32 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF323x4AVX512(a *tileArgs)
+
+// firstF324x4AVX512 is the tile kernel of 4 rows and F32 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF324x4AVX512(a *tileArgs)
+
+// firstF325x4AVX512 is the tile kernel of 5 rows and F32 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF325x4AVX512(a *tileArgs)
+
+// firstF326x4AVX512 is the tile kernel of 6 rows and F32 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF326x4AVX512(a *tileArgs)
+
+// firstBF163x4AVX512 is the tile kernel of 3 rows and BF16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstBF163x4AVX512(a *tileArgs)
+
+// firstBF164x4AVX512 is the tile kernel of 4 rows and BF16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstBF164x4AVX512(a *tileArgs)
+
+// firstBF165x4AVX512 is the tile kernel of 5 rows and BF16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstBF165x4AVX512(a *tileArgs)
+
+// firstBF166x4AVX512 is the tile kernel of 6 rows and BF16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstBF166x4AVX512(a *tileArgs)
+
+// firstF163x4AVX512 is the tile kernel of 3 rows and F16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF163x4AVX512(a *tileArgs)
+
+// firstF164x4AVX512 is the tile kernel of 4 rows and F16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF164x4AVX512(a *tileArgs)
+
+// firstF165x4AVX512 is the tile kernel of 5 rows and F16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF165x4AVX512(a *tileArgs)
+
+// firstF166x4AVX512 is the tile kernel of 6 rows and F16 weights that keeps them widened in the panel; see tileArgs.
+//
+//go:noescape
+func firstF166x4AVX512(a *tileArgs)
+
+// panel3x4AVX512 is the tile kernel of 3 rows and weights in a panel; see tileArgs.
+//
+//go:noescape
+func panel3x4AVX512(a *tileArgs)
+
+// panel4x4AVX512 is the tile kernel of 4 rows and weights in a panel; see tileArgs.
+//
+//go:noescape
+func panel4x4AVX512(a *tileArgs)
+
+// panel5x4AVX512 is the tile kernel of 5 rows and weights in a panel; see tileArgs.
+//
+//go:noescape
+func panel5x4AVX512(a *tileArgs)
+
+// panel6x4AVX512 is the tile kernel of 6 rows and weights in a panel; see tileArgs.
+//
+//go:noescape
+func panel6x4AVX512(a *tileArgs)
+
+// dotBF161x4AVX512 is the tile kernel of 1 rows of bfloat16 and BF16 weights by the dot product of pairs; see tileArgs.
+//
+//go:noescape
+func dotBF161x4AVX512(a *tileArgs)
+
+// dotBF162x4AVX512 is the tile kernel of 2 rows of bfloat16 and BF16 weights by the dot product of pairs; see tileArgs.
+//
+//go:noescape
+func dotBF162x4AVX512(a *tileArgs)
+
+// dotBF163x4AVX512 is the tile kernel of 3 rows of bfloat16 and BF16 weights by the dot product of pairs; see tileArgs.
+//
+//go:noescape
+func dotBF163x4AVX512(a *tileArgs)
+
+// dotBF164x4AVX512 is the tile kernel of 4 rows of bfloat16 and BF16 weights by the dot product of pairs; see tileArgs.
+//
+//go:noescape
+func dotBF164x4AVX512(a *tileArgs)
+
+// dotBF165x4AVX512 is the tile kernel of 5 rows of bfloat16 and BF16 weights by the dot product of pairs; see tileArgs.
+//
+//go:noescape
+func dotBF165x4AVX512(a *tileArgs)
+
+// dotBF166x4AVX512 is the tile kernel of 6 rows of bfloat16 and BF16 weights by the dot product of pairs; see tileArgs.
+//
+//go:noescape
+func dotBF166x4AVX512(a *tileArgs)

@@ -3,38 +3,46 @@ package kernels
 import "unsafe"
 
 // The blocked product of the levels with assembly. A tile kernel multiplies R rows of X with groups of 4 weight rows
-// over a range of k and keeps its lane accumulators in memory between ranges, so sums stay in one order however
-// rows, columns and k are cut.
+// over a range of k. Its sums stay in registers; where k is cut into ranges they rest in memory in between, so they are
+// taken in one order however rows, columns and k are cut.
 //
-//   - few tiles: kernels read the weights straight from the map and widen on the way;
-//   - many: 8 rows × depth weights are widened once into scratch that stays in L1, and all rows of X pass by.
+//   - one tile of rows: the kernel reads the weights straight from the map, whole rows at a time;
+//   - more: the first tile does that over a range of k and leaves the widened weights in a panel that stays in L1, from
+//     which the other tiles go on.
 const (
 	colGroup       = 4   // weight rows that a tile kernel takes at once
-	subCols        = 8   // weight rows that share a pass over X
-	blockCols      = 32  // columns whose accumulators are live at once
-	blockRows      = 96  // the same for rows of X
+	subCols        = 16  // weight rows that share a pass over X
+	blockCols      = 32  // weight rows of a pass of one tile
+	blockRows      = 96  // rows of X whose accumulators are live at once
 	tileMultiple   = 6   // chunks of rows are multiples of every full tile height
-	depth          = 512 // range of k of a pass, a multiple of every lane count
-	depthOne       = 8192
+	depth          = 512 // range of k of a pass of several tiles, a multiple of every lane count
+	pairCols       = 4   // subCols and depth of two tiles, which wait for memory: longer pieces of fewer rows
+	pairDepth      = 1024
+	depthOne       = 8192       // the same of one tile
+	depthDot       = 4096       // and of several of bfloat16
+	turnElems      = 32         // weights of a row that go with one prefetch
 	wStride        = depth + 16 // of widened weights: rows do not fall on the same cache sets
-	xCache         = 192 << 10  // bytes of X that stay in L2 whatever the order of passes
+	directTurn     = 128        // the same in bytes where a tile is alone
 	farAhead       = 2048       // least distance of prefetches, in bytes
-	nearAhead      = 512        // distance of prefetches along a row
-	never          = 1 << 30
-	sharedPrefetch = 16 // most tiles that share prefetches
+	nearAhead      = 1024       // distance of prefetches along a row
+	sharedPrefetch = 4          // most tiles that share prefetches
 )
+
+// kernelsByRows are tile kernels by rows of X.
+type kernelsByRows [7]func(*tileArgs)
 
 // matKernels are the matrix kernels of a level; all nil for generic.
 type matKernels struct {
-	lanes, rows int                            // of the largest tile
-	widenFrom   [numFormats]int                // tiles of rows from which widening first pays
-	tile        [numFormats][7]func(*tileArgs) // by format and rows of X
-	reduce      func(*reduceArgs)              //
+	lanes, rows int                       // of the largest tile
+	tile        [numFormats]kernelsByRows // straight from the map
+	first       [numFormats]kernelsByRows // the same, filling the panel
+	panel       kernelsByRows
+	dot         kernelsByRows // bf16 by bf16; nil where the CPU has no such product
 	widen       [numFormats]func(dst []float32, src []byte)
 }
 
 func (m *matKernels) maxRows() int {
-	if m.reduce == nil {
+	if m.lanes == 0 {
 		return rowsGeneric
 	}
 	return blockRows
@@ -44,22 +52,19 @@ func (m *matKernels) maxRows() int {
 // It runs over tiles (each R rows of x), and in each over groups (each 4 rows of w), acc moving along all the time.
 type tileArgs struct {
 	x, w, acc        unsafe.Pointer
+	panel            unsafe.Pointer // [group][step][4][lanes]; the panel kernels take it as w
+	dst, bias        unsafe.Pointer // of the first column; used if last
+	dstStride        int
 	prefetch         uintptr // may lie outside of everything
 	xStride, wStride int
 	prefetchStride   int     // of the rows to prefetch
-	prefetchStep     int     // how far each prefetches for 64 bytes or more of w; 0 for not at all
+	prefetchStep     int     // how far each prefetches for turnElems of w; 0 for not at all
 	prefetchTile     int     // how far a tile moves the prefetches on; 0: only the first tile prefetches
 	prefetchEnd      uintptr // where prefetches jump to the next 4 rows
-	steps            int     // of lanes elements
+	steps            int     // registers of a row of x
 	groups, tiles    int
 	more             int // 0: start sums at zero, else go on from acc
-}
-
-// reduceArgs is what a reduce kernel reads: acc as tile kernels leave it, rows of X per tile, bias for every column.
-type reduceArgs struct {
-	acc, dst, bias      unsafe.Pointer
-	dstStride           int // bytes
-	rows, groups, tiles int
+	last             int // 0: leave sums in acc, else add lanes and bias and store to dst
 }
 
 // tiling cuts rows of X into tiles of two neighbouring heights.
@@ -71,67 +76,102 @@ func tile(rows, most int) tiling {
 	return tiling{big: q + 1, nBig: rows - n*q, small: q, nSmall: n - (rows - n*q)}
 }
 
+func (t tiling) tiles() int { return t.nBig + t.nSmall }
+
 // tiledBlock is one call of blockTiled on up to blockRows × blockCols.
 type tiledBlock struct {
 	m    *matKernels
 	s    *scratch
-	p    *Product
+	p    Product
 	f    format
-	size int // bytes of a weight
+	size int            // bytes of a weight
+	unit int            // elements of a row of X in a register
+	x    unsafe.Pointer // rows of X
+	xs   int            // their stride in bytes
+	dot  bool           // x is bfloat16 and padded with zeros to a multiple of unit
 
 	t0, rows int
 	tiling
-	n, cols int // columns; a multiple of colGroup but for the last ones, which are widened
+	n, cols int // columns; a multiple of colGroup but for the last ones
+	dst     unsafe.Pointer
+	kx      unsafe.Pointer // x at the k of the pass
+	done    int            // rows of the pass
 }
 
 func (e *Engine) blockTiled(worker int, p *Product, n0, n1 int) {
-	b := tiledBlock{m: &e.level.mat, s: &e.scratch[worker], p: p, f: p.W.format(), size: p.W.DType.Size()}
+	b := tiledBlock{m: &e.level.mat, s: &e.scratch[worker], p: *p, f: p.W.format(), size: p.W.DType.Size(), unit: e.level.mat.lanes}
 	for t := 0; t < p.X.Rows; t += blockRows {
 		b.t0, b.rows = t, min(blockRows, p.X.Rows-t)
-		b.tiling = tile(b.rows, b.m.rows)
-		b.fillTails()
-		step := blockCols
-		if b.nBig+b.nSmall > 1 && b.rows*p.W.Cols*4 <= xCache {
-			step = subCols // weights of few rows pass once, whole rows at a time
-		}
-		whole := n0 + (n1-n0)/colGroup*colGroup
-		for n := n0; n < whole; n += step {
-			b.n, b.cols = n, min(step, whole-n)
-			b.run()
-		}
-		if whole < n1 {
-			b.n, b.cols = whole, n1-whole
-			b.run()
-		}
+		b.x, b.xs = pointerOf(p.X.Data[t*p.X.Stride:]), p.X.Stride*4
+		b.columns(n0, n1)
 	}
 }
 
-// run computes the block: every range of k over every group of columns, then the sums of lanes.
-func (b *tiledBlock) run() {
-	kk := b.p.W.Cols / b.m.lanes * b.m.lanes
-	tiles, partial := b.nBig+b.nSmall, b.cols < colGroup
-	wide := tiles >= b.m.widenFrom[b.f] || partial
-	span, sub := depth, subCols
-	if tiles == 1 && !wide {
-		span, sub = depthOne, blockCols
+// columns computes columns [n0,n1) of the rows of the block.
+func (b *tiledBlock) columns(n0, n1 int) {
+	b.tiling = tile(b.rows, b.m.rows)
+	b.fillTails()
+	step := blockCols
+	if b.tiles() > 1 {
+		step = b.sub()
 	}
+	whole := n0 + (n1-n0)/colGroup*colGroup
+	for n := n0; n < whole; n += step {
+		b.n, b.cols = n, min(step, whole-n)
+		b.run()
+	}
+	if whole < n1 {
+		b.n, b.cols = whole, n1-whole
+		b.run()
+	}
+}
+
+// sub is how many columns of several tiles go together.
+func (b *tiledBlock) sub() int {
+	if b.tiles() == 2 && !b.dot {
+		return pairCols
+	}
+	return subCols
+}
+
+// run computes the block range of k by range of k.
+func (b *tiledBlock) run() {
+	all := b.p.W.Cols
+	kk, span := all/b.unit*b.unit, depthOne
+	switch {
+	case b.cols < colGroup || b.tiles() > 2 && !b.dot:
+		span = depth
+	case b.tiles() == 2 && !b.dot:
+		span = pairDepth
+	case b.tiles() > 1:
+		span = depthDot
+	}
+	b.target()
 	for k := 0; k == 0 || k < kk; k += span {
 		d := min(span, kk-k)
-		for n := 0; n < b.cols; n += sub {
-			c := min(sub, b.cols-n)
-			if wide {
-				b.passWidened(n, c, k, d)
-			} else {
-				b.passDirect(n, c, k, d, span)
-			}
-		}
+		b.s.args.last = flag(k+d == all)
+		b.pass(k, d, span)
 	}
-	for n := 0; n < b.cols; n += sub {
-		c := min(sub, b.cols-n)
-		if kk < b.p.W.Cols {
-			b.passTail(n, c)
-		}
-		b.finish(n, c)
+	if kk < all {
+		b.s.args.last = 1
+		b.passTail(kk)
+	}
+	if b.cols < colGroup {
+		b.copyNarrow()
+	}
+}
+
+// target says where the kernels store: fewer than 4 columns go through the scratch.
+func (b *tiledBlock) target() {
+	a, p := b.s.args, &b.p
+	a.groups = ceilDiv(b.cols, colGroup)
+	b.dst, a.dstStride, a.bias = pointerOf(b.s.narrow), colGroup*4, pointerOf(b.s.noBias)
+	if b.cols < colGroup {
+		return
+	}
+	b.dst, a.dstStride = pointerOf(p.Dst.Data[b.t0*p.Dst.Stride+b.n:]), p.Dst.Stride*4
+	if p.Bias != nil {
+		a.bias = pointerOf(p.Bias[b.n:])
 	}
 }
 
@@ -140,67 +180,147 @@ func (b *tiledBlock) weights(n, k int) []byte {
 	return b.p.W.Data[(b.n+n)*b.p.W.rowBytes()+k*b.size:]
 }
 
-// passDirect multiplies depth d at k with c columns from n, weights straight from the map.
-func (b *tiledBlock) passDirect(n, c, k, d, span int) {
-	row := b.p.W.rowBytes()
+// pass multiplies d elements at k.
+func (b *tiledBlock) pass(k, d, span int) {
+	a, f := b.s.args, b.f
+	switch {
+	case b.cols < colGroup:
+		f = b.copyWeights(k, d)
+		a.prefetchStep = 0
+	case b.tiles() == 1:
+		a.w, a.wStride = pointerOf(b.weights(0, k)), b.p.W.rowBytes()
+		b.prefetchRows(d)
+	default:
+		a.w, a.wStride = pointerOf(b.weights(0, k)), b.p.W.rowBytes()
+		b.prefetchRange(k, d, span)
+	}
+	b.kx, a.xStride, a.steps, a.more = unsafe.Add(b.x, k*b.xs0()), b.xs, d/b.unit, k
+	b.multiply(f)
+}
+
+// xs0 is the size of an element of X.
+func (b *tiledBlock) xs0() int {
+	if b.dot {
+		return 2
+	}
+	return 4
+}
+
+// multiply runs the kernels over all rows; weights of one tile, or bfloat16 as they are, pass from where they lie.
+func (b *tiledBlock) multiply(f format) {
 	a := b.s.args
-	a.w, a.wStride = pointer(b.weights(n, k)), row
-	turn := max(64, 2*b.m.lanes*b.size)
-	if b.nBig+b.nSmall == 1 {
-		b.prefetch(uintptr(a.w)+uintptr(max(colGroup*row, farAhead)), d, turn)
-		if row >= 2*nearAhead {
-			a.prefetch, a.prefetchEnd = uintptr(a.w)+nearAhead, uintptr(a.w)+uintptr(row)
-		}
+	b.done = 0
+	first, others := &b.m.tile[f], &b.m.tile[f]
+	switch {
+	case b.dot:
+		first, others = &b.m.dot, &b.m.dot
+	case b.tiles() > 1:
+		first, others = &b.m.first[f], &b.m.panel
+		a.panel = pointerOf(b.s.wide)
+	}
+	big, small := b.nBig, b.nSmall
+	if big > 0 {
+		b.call(first, b.big, 1)
+		big--
 	} else {
-		ahead := span * b.size // the next range of these rows, at the end the first of the next
-		if k+d >= b.p.W.Cols/b.m.lanes*b.m.lanes {
-			ahead = subCols*row - k*b.size
-		}
-		b.prefetch(uintptr(a.w)+uintptr(max(ahead, farAhead)), d, turn)
+		b.call(first, b.small, 1)
+		small--
 	}
-	b.tiles(b.f, n, c, k, d, pointer32(b.p.X.Data[b.t0*b.p.X.Stride+k:]), b.p.X.Stride)
+	if first != others {
+		a.w = a.panel
+	}
+	b.call(others, b.big, big)
+	b.call(others, b.small, small)
 }
 
-// prefetch makes the tiles of a pass fetch d elements of as many rows at p as the pass multiplies: bytes for every turn
-// of the kernel's loop. Few tiles share it evenly, so that memory works all the time; of many the first does it.
-func (b *tiledBlock) prefetch(p uintptr, d, bytes int) {
-	a, tiles := b.s.args, b.nBig+b.nSmall
+// call runs a kernel on tiles of so many rows and moves on to the next rows.
+func (b *tiledBlock) call(kernels *kernelsByRows, rows, tiles int) {
+	if tiles == 0 {
+		return
+	}
+	a := b.s.args
+	a.x = unsafe.Add(b.kx, b.done*a.xStride)
+	a.acc = pointerOf(b.s.acc[b.done*a.groups*colGroup*b.m.lanes:])
+	a.dst = unsafe.Add(b.dst, b.done*a.dstStride)
+	a.tiles = tiles
+	kernels[rows](a)
+	b.done += rows * tiles
+	a.prefetch += uintptr(tiles * a.prefetchTile)
+	if a.prefetchTile == 0 {
+		a.prefetchStep = 0
+	}
+}
+
+// prefetchRows makes the only tile fetch ahead of itself: along the rows, at their end from the next 4, or where rows
+// are short as far ahead as a group.
+func (b *tiledBlock) prefetchRows(d int) {
+	a, row := b.s.args, b.p.W.rowBytes()
+	b.prefetch(uintptr(a.w)+uintptr(max(colGroup*row, farAhead)), d)
+	if !b.dot {
+		a.prefetchStep = directTurn
+	}
+	if row >= 2*nearAhead {
+		a.prefetch, a.prefetchEnd = uintptr(a.w)+nearAhead, uintptr(a.w)+uintptr(row)
+	}
+}
+
+// prefetchRange makes the tiles fetch the next range of these rows, at the end the first of the next.
+func (b *tiledBlock) prefetchRange(k, d, span int) {
+	row := b.p.W.rowBytes()
+	ahead := span * b.size
+	if k+d >= b.p.W.Cols/b.unit*b.unit {
+		ahead = b.sub()*row - k*b.size
+	}
+	b.prefetch(uintptr(b.s.args.w)+uintptr(max(ahead, farAhead)), d)
+}
+
+// prefetch makes the tiles of a pass fetch d elements of as many rows at p as the pass multiplies. Few tiles share that
+// evenly, so that memory works all the time; of many the first does it.
+func (b *tiledBlock) prefetch(p uintptr, d int) {
+	a, tiles := b.s.args, b.tiles()
 	a.prefetch, a.prefetchStride = p, b.p.W.rowBytes()
-	a.prefetchStep, a.prefetchTile, a.prefetchEnd = bytes, 0, ^uintptr(0)
+	a.prefetchStep, a.prefetchTile, a.prefetchEnd = turnElems*b.size, 0, ^uintptr(0)
 	if tiles > 1 && tiles <= sharedPrefetch {
-		a.prefetchStep, a.prefetchTile = bytes/tiles, d*b.size/tiles
+		a.prefetchStep, a.prefetchTile = a.prefetchStep/tiles, d*b.size/tiles
 	}
 }
 
-// passWidened does the same through a widened copy; rows that the block lacks count as zeros.
-func (b *tiledBlock) passWidened(n, c, k, d int) {
-	for i := range ceilDiv(c, colGroup) * colGroup {
-		w := b.s.w[i*wStride : i*wStride+d]
-		if i >= c {
-			clear(w)
+// copyWeights copies fewer than 4 rows of weights to where a fourth can be read, and says what they are there.
+func (b *tiledBlock) copyWeights(k, d int) format {
+	a := b.s.args
+	a.w, a.wStride = pointerOf(b.s.w), wStride*4
+	clear(b.s.w)
+	for i := range b.cols {
+		from, to := b.weights(i, k)[:d*b.size], b.s.w[i*wStride:]
+		if b.dot {
+			copy(as[uint16](bytesOf(to)), as[uint16](from))
 			continue
 		}
-		b.m.widen[b.f](w, b.weights(n+i, k)[:d*b.size])
+		b.m.widen[b.f](to[:d], from)
 	}
-	a := b.s.args
-	a.w, a.wStride = pointer32(b.s.w), wStride*4
-	next := uintptr(pointer(b.weights(n, k))) + uintptr(subCols*b.p.W.rowBytes())
-	b.prefetch(next, d, 2*b.m.lanes*b.size)
-	b.tiles(f32, n, c, k, d, pointer32(b.p.X.Data[b.t0*b.p.X.Stride+k:]), b.p.X.Stride)
+	return f32
 }
 
-// passTail adds the elements after the last whole register of a row, padded with zeros.
-func (b *tiledBlock) passTail(n, c int) {
-	k := b.p.W.Cols / b.m.lanes * b.m.lanes
-	left, lanes := b.p.W.Cols-k, b.m.lanes
+// passTail adds the elements from k on, fewer than a register, padded with zeros.
+func (b *tiledBlock) passTail(k int) {
+	a, left := b.s.args, b.p.W.Cols-k
+	tail := b.m.lanes // floats of a row
 	clear(b.s.wTail)
-	for i := range c {
-		widenGeneric(b.s.wTail[i*lanes:i*lanes+left], b.weights(n+i, k)[:left*b.size], b.f)
+	for i := range b.cols {
+		from, to := b.weights(i, k)[:left*b.size], b.s.wTail[i*tail:(i+1)*tail]
+		if b.dot {
+			copy(as[uint16](bytesOf(to)), as[uint16](from))
+			continue
+		}
+		widenGeneric(to[:left], from, b.f)
 	}
-	a := b.s.args
-	a.w, a.wStride = pointer32(b.s.wTail), lanes*4
-	a.prefetchStep = 0
-	b.tiles(f32, n, c, 1, lanes, pointer32(b.s.xTail), lanes)
+	a.w, a.wStride = pointerOf(b.s.wTail), tail*4
+	b.kx, a.xStride = pointerOf(b.s.xTail), tail*4
+	if b.dot {
+		b.kx, a.xStride = unsafe.Add(b.x, k*2), b.xs
+	}
+	a.steps, a.more, a.prefetchStep = 1, 1, 0
+	b.multiply(f32)
 }
 
 // fillTails copies what passTail needs of X.
@@ -208,7 +328,7 @@ func (b *tiledBlock) fillTails() {
 	lanes := b.m.lanes
 	k := b.p.W.Cols / lanes * lanes
 	left := b.p.W.Cols - k
-	if left == 0 {
+	if left == 0 || b.dot {
 		return
 	}
 	for t := range b.rows {
@@ -218,57 +338,10 @@ func (b *tiledBlock) fillTails() {
 	}
 }
 
-// tiles runs the kernels of a format over all rows for c columns from n and d elements; k says whether sums go on.
-func (b *tiledBlock) tiles(f format, n, c, k, d int, x unsafe.Pointer, xStride int) {
-	a := b.s.args
-	a.acc, a.x = b.accs(n), x
-	a.xStride, a.steps, a.more = xStride*4, d/b.m.lanes, k
-	a.groups = ceilDiv(c, colGroup)
-	if b.nBig > 0 {
-		a.tiles = b.nBig
-		b.m.tile[f][b.big](a)
-		a.x = unsafe.Add(a.x, b.big*b.nBig*a.xStride)
-		a.acc = unsafe.Add(a.acc, b.big*b.nBig*a.groups*colGroup*b.m.lanes*4)
-		a.prefetch += uintptr(b.nBig * a.prefetchTile)
-		if a.prefetchTile == 0 {
-			a.prefetchStep = 0
-		}
-	}
-	a.tiles = b.nSmall
-	b.m.tile[f][b.small](a)
-}
-
-// accs is where the accumulators of the columns from n of the block begin.
-func (b *tiledBlock) accs(n int) unsafe.Pointer { return pointer32(b.s.acc[n*b.rows*b.m.lanes:]) }
-
-// finish adds lanes and bias for c columns from n and stores them.
-func (b *tiledBlock) finish(n, c int) {
-	r, p := b.s.reduce, b.p
-	*r = reduceArgs{acc: b.accs(n), dst: pointer32(p.Dst.Data[b.t0*p.Dst.Stride+b.n+n:]), dstStride: p.Dst.Stride * 4,
-		bias: pointer32(b.s.noBias), groups: ceilDiv(c, colGroup)}
-	if c < colGroup {
-		r.dst, r.dstStride = pointer32(b.s.narrow), colGroup*4
-	}
-	if p.Bias != nil && c >= colGroup {
-		r.bias = pointer32(p.Bias[b.n+n:])
-	}
-	if b.nBig > 0 {
-		r.rows, r.tiles = b.big, b.nBig
-		b.m.reduce(r)
-		r.dst = unsafe.Add(r.dst, b.big*b.nBig*r.dstStride)
-		r.acc = unsafe.Add(r.acc, b.big*b.nBig*r.groups*colGroup*b.m.lanes*4)
-	}
-	r.rows, r.tiles = b.small, b.nSmall
-	b.m.reduce(r)
-	if c < colGroup {
-		b.copyNarrow(c)
-	}
-}
-
 // copyNarrow stores fewer than 4 columns.
-func (b *tiledBlock) copyNarrow(c int) {
+func (b *tiledBlock) copyNarrow() {
 	for t := range b.rows {
-		dst := b.p.Dst.Row(b.t0 + t)[b.n : b.n+c]
+		dst := b.p.Dst.Row(b.t0 + t)[b.n : b.n+b.cols]
 		copy(dst, b.s.narrow[t*colGroup:])
 		for i := range dst {
 			if b.p.Bias != nil {
@@ -278,5 +351,11 @@ func (b *tiledBlock) copyNarrow(c int) {
 	}
 }
 
-func pointer(b []byte) unsafe.Pointer      { return unsafe.Pointer(unsafe.SliceData(b)) }
-func pointer32(x []float32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func pointerOf[E any](x []E) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }

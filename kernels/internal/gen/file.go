@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +24,7 @@ var isas = []isa{
 }
 
 func (i isa) wide() bool     { return i.lanes == 16 }
+func (i isa) regs() int      { return 2 * i.lanes }
 func (i isa) bytes() int     { return 4 * i.lanes }
 func (i isa) v(n int) string { return fmt.Sprint(i.prefix, n) }
 
@@ -30,10 +32,10 @@ func (i isa) v(n int) string { return fmt.Sprint(i.prefix, n) }
 type file struct {
 	isa
 	body   strings.Builder
-	consts []uint32
-	label  string // of the function being written
-	masks  bool   // the mask table is used
-	name   string // of the room, for file-local symbols
+	consts [][]uint32 // registers
+	label  string     // of the function being written
+	masks  bool       // the mask table is used
+	name   string     // of the room, for file-local symbols
 }
 
 func newFile(i isa, name string) *file { return &file{isa: i, name: name} }
@@ -60,16 +62,14 @@ func (f *file) end() {
 // c is a constant as a memory operand, repeated over a whole register.
 func (f *file) c(v float64) string { return f.bits(math.Float32bits(float32(v))) }
 
-func (f *file) bits(b uint32) string {
-	at := -1
-	for i, have := range f.consts {
-		if have == b {
-			at = i
-		}
-	}
+func (f *file) bits(b uint32) string { return f.words(slices.Repeat([]uint32{b}, f.lanes)) }
+
+// words is a register of constants as a memory operand.
+func (f *file) words(w []uint32) string {
+	at := slices.IndexFunc(f.consts, func(have []uint32) bool { return slices.Equal(have, w) })
 	if at < 0 {
 		at = len(f.consts)
-		f.consts = append(f.consts, b)
+		f.consts = append(f.consts, w)
 	}
 	return fmt.Sprintf("%sConst%s<>+%d(SB)", f.name, f.suffix, at*f.bytes())
 }
@@ -82,7 +82,7 @@ func (f *file) text() string {
 	}
 	for i, c := range f.consts {
 		for j := range f.lanes / 2 {
-			fmt.Fprintf(&b, "DATA %sConst%s<>+%d(SB)/8, $0x%08x%08x\n", f.name, f.suffix, i*f.bytes()+8*j, c, c)
+			fmt.Fprintf(&b, "DATA %sConst%s<>+%d(SB)/8, $0x%08x%08x\n", f.name, f.suffix, i*f.bytes()+8*j, c[2*j+1], c[2*j])
 		}
 	}
 	if len(f.consts) > 0 {
@@ -163,6 +163,15 @@ func (f *file) tree4(a, t int) {
 	f.p("VHADDPS Y%d, Y%d, Y%d", a+2, a, a)
 	f.p("VEXTRACTF128 $1, Y%d, X%d", a, t)
 	f.p("VADDPS X%d, X%d, X%d", t, a, a)
+}
+
+// dotBF16 is VDPBF16PS of three registers, which Go's assembler lacks: lane i of acc gains w[2i+1]·x[2i+1], then
+// w[2i]·x[2i].
+func (f *file) dotBF16(w, x, acc int) {
+	p0 := 0x02 | (^acc>>3&1)<<7 | (^w>>4&1)<<6 | (^w>>3&1)<<5 | (^acc>>4&1)<<4
+	p1 := 0x06 | (^x&15)<<3
+	p2 := 0x40 | (^x>>4&1)<<3
+	f.p("LONG $0x%02x%02x%02x62; WORD $0x%02x52 // VDPBF16PS Z%d, Z%d, Z%d", p2, p1, p0, 0xc0|(acc&7)<<3|w&7, w, x, acc)
 }
 
 // decls collects Go declarations of a room.

@@ -23,7 +23,7 @@ func main() {
 // files builds every output by name.
 func files() map[string]string {
 	out := map[string]string{}
-	for _, room := range []room{tileRoom, reduceRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, convertRoom, limitRoom, packedRoom, quantRoom, packRoom} {
+	for _, room := range []room{tileRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, convertRoom, limitRoom, packedRoom, quantRoom, packRoom} {
 		decl := &decls{}
 		for _, i := range isas {
 			f := newFile(i, room.name)

@@ -2,16 +2,32 @@ package main
 
 import "fmt"
 
-// tileRoom: the tile kernels, R rows of X by 4 rows of W, for each weight format and R = 1..rows.
+// tileRoom: the tile kernels, R rows of X by 4 rows of W.
+//
+//	tile   from the map: each weight format, R = 1..rows
+//	first  the same that keeps the widened weights in a panel, for the first tile of many
+//	panel  from that panel, for the others
+//	dot    bfloat16 by bfloat16 through the dot product of AVX512_BF16
 //
 //	AX args  SI x  DX x stride  R8 3·stride  R9 5·stride  DI w  BX w stride  R10 3·stride
-//	R11 prefetch  R13 its stride  R14 3·stride  R15 its step  R12 acc  CX steps left
+//	R11 prefetch  R13 its stride  R14 3·stride  R15 its step  R12 panel  CX steps left
 //	registers: acc[r][c] = r*4+c, then the rows of X, then one or two for W
 var tileRoom = room{"tile", func(f *file, d *decls) {
 	for _, w := range weightFormats {
 		for r := 1; r <= f.rows; r++ {
-			tile(f, d, w, r)
+			tile(f, d, variant{"tile", w, r}, "adds %d rows of X times 4 rows of "+w.name+" weights into lane accumulators")
 		}
+	}
+	for _, w := range weightFormats {
+		for r := f.rows/2 + f.rows%2; r <= f.rows; r++ {
+			tile(f, d, variant{"first", w, r}, "is the tile kernel of %d rows and "+w.name+" weights that keeps them widened in the panel")
+		}
+	}
+	for r := f.rows/2 + f.rows%2; r <= f.rows; r++ {
+		tile(f, d, variant{"panel", weightFormat{"", 4}, r}, "is the tile kernel of %d rows and weights in a panel")
+	}
+	for r := 1; r <= f.rows && f.wide(); r++ {
+		tile(f, d, variant{"dot", weightFormat{"BF16", 2}, r}, "is the tile kernel of %d rows of bfloat16 and BF16 weights by the dot product of pairs")
 	}
 }}
 
@@ -22,11 +38,48 @@ type weightFormat struct {
 
 var weightFormats = []weightFormat{{"F32", 4}, {"BF16", 2}, {"F16", 2}}
 
+// variant is a kind of tile kernel.
+type variant struct {
+	kind string
+	w    weightFormat
+	rows int
+}
+
+func (v variant) name() string { return fmt.Sprintf("%s%s%dx4", v.kind, v.w.name, v.rows) }
+
+// Bytes that a step of one register moves on in a row of X and in W.
+func (v variant) xStep(f *file) int { return f.bytes() }
+func (v variant) wStep(f *file) int {
+	switch v.kind {
+	case "panel":
+		return 4 * f.bytes()
+	case "dot":
+		return f.bytes()
+	}
+	return f.lanes * v.w.size
+}
+
+// turn is how many steps go with one prefetch of each row: 32 weights, or straight from the map two lines, as memory
+// likes pairs of them.
+func (v variant) turn(f *file) int {
+	switch v.kind {
+	case "dot":
+		return 1
+	case "tile":
+		return 128 / v.wStep(f)
+	}
+	return 32 / f.lanes
+}
+
 // Offsets of tileArgs.
 const (
 	argX = 8 * iota
 	argW
 	argAcc
+	argPanel
+	argDst
+	argBias
+	argDstStride
 	argPrefetch
 	argXStride
 	argWStride
@@ -38,16 +91,38 @@ const (
 	argGroups
 	argTiles
 	argMore
+	argLast
 )
 
-func tile(f *file, d *decls, w weightFormat, rows int) {
-	name := fmt.Sprintf("tile%s%dx4", w.name, rows)
-	doc := fmt.Sprintf("adds %d rows of X times 4 rows of %s weights into lane accumulators; see tileArgs.", rows, w.name)
-	d.add(f, name, "(a *tileArgs)", doc)
-	f.begin(name, fmt.Sprintf("func %s%s(a *tileArgs)", name, f.suffix), 40, 8)
+func tile(f *file, d *decls, v variant, doc string) {
+	doc = fmt.Sprintf(doc, v.rows) + "; see tileArgs."
+	d.add(f, v.name(), "(a *tileArgs)", doc)
+	f.begin(v.name(), fmt.Sprintf("func %s%s(a *tileArgs)", v.name(), f.suffix), 64, 8)
+	tileStart(f)
+	f.p("tile:")
+	f.p("MOVQ %d(AX), DI", argW)
+	if v.kind == "first" {
+		f.p("MOVQ %d(AX), R12", argPanel)
+	}
+	f.p("MOVQ %d(AX), CX", argGroups)
+	f.p("MOVQ CX, groups-16(SP)")
+	f.p("MOVQ R11, ahead-24(SP)")
+	f.p("MOVQ R11, first-32(SP)")
+	f.p("MOVQ %d(AX), CX", argPrefetchEnd)
+	f.p("MOVQ CX, end-40(SP)")
+	f.p("MOVQ %d(AX), CX", argBias)
+	f.p("MOVQ CX, bias-64(SP)")
+	tileGroup(f, v)
+	tileNext(f, v)
+}
+
+// tileStart reads the arguments that stay the same for all tiles.
+func tileStart(f *file) {
 	f.p("MOVQ a+0(FP), AX")
+	if f.wide() {
+		foldMasks(f)
+	}
 	f.p("MOVQ %d(AX), SI", argX)
-	f.p("MOVQ %d(AX), R12", argAcc)
 	f.p("MOVQ %d(AX), DX", argXStride)
 	f.p("MOVQ %d(AX), BX", argWStride)
 	f.p("MOVQ %d(AX), R13", argPrefetchStride)
@@ -57,57 +132,40 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	f.p("LEAQ (R13)(R13*2), R14")
 	f.p("MOVQ %d(AX), CX", argTiles)
 	f.p("MOVQ CX, tiles-8(SP)")
+	f.p("MOVQ %d(AX), CX", argAcc)
+	f.p("MOVQ CX, acc-48(SP)")
+	f.p("MOVQ %d(AX), CX", argDst)
+	f.p("MOVQ CX, dst-56(SP)")
 	f.p("MOVQ %d(AX), R15", argPrefetchStep)
 	f.p("MOVQ %d(AX), R11", argPrefetch)
+}
 
-	f.p("tile:")
-	f.p("MOVQ %d(AX), DI", argW)
-	f.p("MOVQ %d(AX), CX", argGroups)
-	f.p("MOVQ CX, groups-16(SP)")
-	f.p("MOVQ R11, ahead-24(SP)")
-	f.p("MOVQ R11, first-32(SP)")
-	f.p("MOVQ %d(AX), CX", argPrefetchEnd)
-	f.p("MOVQ CX, end-40(SP)")
-
+// tileGroup does one tile with 4 rows of W: sums go on or start, steps, and sums are kept or finished.
+func tileGroup(f *file, v variant) {
 	f.p("group:")
 	f.p("CMPQ %d(AX), $0", argMore)
 	f.p("JNE more")
-	for a := range 4 * rows {
+	for a := range 4 * v.rows {
 		f.zero(a)
 	}
 	f.p("JMP sum")
 	f.p("more:")
-	for a := range 4 * rows {
-		f.p("VMOVUPS %d(R12), %s", a*f.bytes(), f.v(a))
+	f.p("MOVQ acc-48(SP), CX")
+	for a := range 4 * v.rows {
+		f.p("VMOVUPS %d(CX), %s", a*f.bytes(), f.v(a))
 	}
-
 	f.p("sum:")
 	f.p("MOVQ %d(AX), CX", argSteps)
 	f.p("TESTQ R15, R15")
 	f.p("JZ plain")
-	unroll := max(2, 64/(f.lanes*w.size))
-	f.p("SUBQ $%d, CX", unroll)
-	f.p("JLT few")
-	f.p("ahead:")
-	for c := range 4 {
-		f.p("PREFETCHT0 %s", base(0, "R11", c, "R13", "R14", ""))
-	}
-	f.p("ADDQ R15, R11")
-	f.p("CMPQ R11, end-40(SP)")
-	f.p("JCC wrap")
-	f.p("wrapped:")
-	tileSteps(f, w, rows, unroll)
-	f.p("JGE ahead")
-	f.p("few:")
-	f.p("ADDQ $%d, CX", unroll)
-	f.p("JMP rest")
+	tilePrefetching(f, v)
 
 	f.p("plain:")
 	f.p("SUBQ $%d, CX", plainUnroll)
 	f.p("JLT fewer")
 	f.p("PCALIGN $32")
 	f.p("steps:")
-	tileSteps(f, w, rows, plainUnroll)
+	tileSteps(f, v, plainUnroll)
 	f.p("JGE steps")
 	f.p("fewer:")
 	f.p("ADDQ $%d, CX", plainUnroll)
@@ -116,20 +174,54 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	f.p("TESTQ CX, CX")
 	f.p("JZ done")
 	f.p("one:")
-	tileStep(f, w, rows, 0)
-	f.p("ADDQ $%d, SI", f.bytes())
-	f.p("ADDQ $%d, DI", f.lanes*w.size)
-	f.p("DECQ CX")
+	tileSteps(f, v, 1)
 	f.p("JNZ one")
 
 	f.p("done:")
-	for a := range 4 * rows {
-		f.p("VMOVUPS %s, %d(R12)", f.v(a), a*f.bytes())
+	f.p("CMPQ %d(AX), $0", argLast)
+	f.p("JNE last")
+	f.p("MOVQ acc-48(SP), CX")
+	for a := range 4 * v.rows {
+		f.p("VMOVUPS %s, %d(CX)", f.v(a), a*f.bytes())
 	}
-	f.p("ADDQ $%d, R12", 4*rows*f.bytes())
-	rewind(f, "SI", f.bytes())
-	rewind(f, "DI", f.lanes*w.size)
-	f.p("LEAQ (DI)(BX*4), DI // the next 4 rows of W")
+	f.p("JMP kept")
+	f.p("last:")
+	finish(f, v.rows)
+	f.p("kept:")
+}
+
+// tilePrefetching is the loop of steps with prefetches, of each row for every turn.
+func tilePrefetching(f *file, v variant) {
+	turn := v.turn(f)
+	f.p("SUBQ $%d, CX", turn)
+	f.p("JLT few")
+	f.p("ahead:")
+	for c := range 4 {
+		f.p("PREFETCHT0 %s", base(0, "R11", c, "R13", "R14", ""))
+		if v.kind == "tile" {
+			f.p("PREFETCHT0 %s", base(64, "R11", c, "R13", "R14", ""))
+		}
+	}
+	f.p("ADDQ R15, R11")
+	f.p("CMPQ R11, end-40(SP)")
+	f.p("JCC wrap")
+	f.p("wrapped:")
+	tileSteps(f, v, turn)
+	f.p("JGE ahead")
+	f.p("few:")
+	f.p("ADDQ $%d, CX", turn)
+	f.p("JMP rest")
+}
+
+// tileNext goes on to the next group, the next tile, or returns.
+func tileNext(f *file, v variant) {
+	f.p("ADDQ $%d, acc-48(SP)", 4*v.rows*f.bytes())
+	f.p("ADDQ $16, dst-56(SP)")
+	rewind(f, "SI", v.xStep(f))
+	if v.kind != "panel" {
+		rewind(f, "DI", v.wStep(f))
+		f.p("LEAQ (DI)(BX*4), DI // the next 4 rows of W")
+	}
 	f.p("DECQ groups-16(SP)")
 	f.p("JZ next")
 	f.p("MOVQ ahead-24(SP), R11")
@@ -137,7 +229,11 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 	f.p("MOVQ R11, ahead-24(SP)")
 	f.p("JMP group")
 	f.p("next:")
-	f.p("LEAQ %s, SI", base(0, "SI", rows, "DX", "R8", "R9"))
+	f.p("LEAQ %s, SI", base(0, "SI", v.rows, "DX", "R8", "R9"))
+	f.p("IMUL3Q $%d, %d(AX), CX", v.rows, argDstStride)
+	f.p("ADDQ CX, dst-56(SP)")
+	f.p("IMUL3Q $16, %d(AX), CX", argGroups)
+	f.p("SUBQ CX, dst-56(SP)")
 	f.p("MOVQ first-32(SP), R11")
 	f.p("MOVQ %d(AX), CX", argPrefetchTile)
 	f.p("ADDQ CX, R11")
@@ -160,12 +256,15 @@ func tile(f *file, d *decls, w weightFormat, rows int) {
 const plainUnroll = 4
 
 // tileSteps takes n steps and leaves the flags of CX -= n.
-func tileSteps(f *file, w weightFormat, rows, n int) {
+func tileSteps(f *file, v variant, n int) {
 	for u := range n {
-		tileStep(f, w, rows, u)
+		tileStep(f, v, u)
 	}
-	f.p("ADDQ $%d, SI", n*f.bytes())
-	f.p("ADDQ $%d, DI", n*f.lanes*w.size)
+	f.p("ADDQ $%d, SI", n*v.xStep(f))
+	f.p("ADDQ $%d, DI", n*v.wStep(f))
+	if v.kind == "first" {
+		f.p("ADDQ $%d, R12", n*4*f.bytes())
+	}
 	f.p("SUBQ $%d, CX", n)
 }
 
@@ -197,23 +296,37 @@ func base(disp int, ptr string, row int, s, s3, s5 string) string {
 }
 
 // tileStep multiplies one register of each row of X with one of each row of W.
-func tileStep(f *file, w weightFormat, rows, u int) {
-	x := 4 * rows
-	for r := range rows {
-		f.p("VMOVUPS %s, %s", base(u*f.bytes(), "SI", r, "DX", "R8", "R9"), f.v(x+r))
+func tileStep(f *file, v variant, u int) {
+	x := 4 * v.rows
+	for r := range v.rows {
+		f.p("VMOVUPS %s, %s", base(u*v.xStep(f), "SI", r, "DX", "R8", "R9"), f.v(x+r))
 	}
 	for c := range 4 {
-		mem := base(u*f.lanes*w.size, "DI", c, "BX", "R10", "")
-		if w.name == "F32" && rows == 1 {
+		mem := base(u*v.wStep(f), "DI", c, "BX", "R10", "")
+		if v.kind == "tile" && v.w.name == "F32" && v.rows == 1 {
 			f.p("VFMADD231PS %s, %s, %s", mem, f.v(x), f.v(c))
 			continue
 		}
-		t := x + rows
+		t := x + v.rows
 		if f.wide() {
 			t += c % 2
 		}
-		widen(f, w, mem, t)
-		for r := range rows {
+		switch v.kind {
+		case "panel":
+			f.p("VMOVUPS %d(DI), %s", (u*4+c)*f.bytes(), f.v(t))
+		case "dot":
+			f.p("VMOVUPS %s, %s", mem, f.v(t))
+		default:
+			widen(f, v.w, mem, t)
+		}
+		if v.kind == "first" {
+			f.p("VMOVUPS %s, %d(R12)", f.v(t), (u*4+c)*f.bytes())
+		}
+		for r := range v.rows {
+			if v.kind == "dot" {
+				f.dotBF16(t, x+r, 4*r+c)
+				continue
+			}
 			f.p("VFMADD231PS %s, %s, %s", f.v(t), f.v(x+r), f.v(4*r+c))
 		}
 	}
