@@ -36,6 +36,22 @@ func (m *Model) CompileGateFiles(text string, files moe.Files) (*GateOverride, e
 	return &GateOverride{m: m, text: text, layers: layers, whole: crossing(layers)}, nil
 }
 
+// OverrideGates makes an override of gates that are written in Go: f gives the gate of each mixture layer, or own, which is
+// the layer's gate, its to keep. name stands for the override where its text would. A gate that gives a token more than
+// spec.TopK experts cannot be traced to a file.
+func (m *Model) OverrideGates(name string, f func(layer int, own moe.Gate, spec *moe.GateSpec) moe.Gate) (*GateOverride, error) {
+	layers, err := m.compile(m.program, moe.Files{})
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range layers {
+		if v != nil {
+			v.Gate = f(i, v.Gate, &v.Spec)
+		}
+	}
+	return &GateOverride{m: m, text: name, layers: layers, whole: crossing(layers)}, nil
+}
+
 // String is the text that was compiled; "" for nil. Two overrides of one model with one text decide alike.
 func (g *GateOverride) String() string {
 	if g == nil {

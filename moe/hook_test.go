@@ -39,7 +39,7 @@ func watched(t testing.TB, b *moe.Block, e *kernels.Engine, x tensor.Mat, h *hoo
 func TestHooksChangeNothing(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		e := engine(t, kernels.Options{Threads: threads})
-		for _, l := range layers() {
+		for _, l := range append(layers(), packedLayers()...) {
 			for _, n := range []int{1, 23} {
 				b, x := l.block(t), random(n, hidden, 9)
 				want := forward(t, b, e, x, new(moe.State))
