@@ -47,7 +47,7 @@ func (m *Model) gateFiles(edits moe.Interventions, given moe.Files) (moe.Files, 
 	return f, nil
 }
 
-// readRecording reads a trace of this model, or of any where foreign. It is copied, so that the file need not stay.
+// readRecording reads a trace of this model, however quantised, or of any where foreign. It is copied, so that the file need not stay.
 func (m *Model) readRecording(path string, foreign bool) (*moe.Recording, error) {
 	f, err := loader.OpenFile(path)
 	if err != nil {
@@ -58,8 +58,8 @@ func (m *Model) readRecording(path string, foreign bool) (*moe.Recording, error)
 	if meta["format"] != TraceFormat {
 		return nil, fmt.Errorf("%w: want a trace (format %s), found format %q", moe.ErrReplay, TraceFormat, meta["format"])
 	}
-	if h := m.Hash(); !foreign && meta["model_hash"] != h {
-		return nil, fmt.Errorf("%w: want a trace of this model (%.12s…; add \",any\" to take another's), found one of %.12s…", moe.ErrReplay, h, meta["model_hash"])
+	if !foreign && !m.knows(meta["model_hash"]) {
+		return nil, fmt.Errorf("%w: want a trace of this model (%.12s…; add \",any\" to take another's), found one of %.12s…", moe.ErrReplay, m.Hash(), meta["model_hash"])
 	}
 	if strings.Contains(meta["interventions"], "softmoe") {
 		return nil, fmt.Errorf("%w: want experts that read tokens, found a soft mixture's", moe.ErrReplay)

@@ -23,6 +23,18 @@ func (m *Model) Hash() string {
 	return hashOf(m.ckpt, m.claims, m.scheme)
 }
 
+// knows says whether a hash is that of these weights, quantised in any way or not.
+func (m *Model) knows(hash string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, scheme := range append([]string{""}, Schemes()...) {
+		if hash == hashOf(m.ckpt, m.claims, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
 // Hash identifies the weights as [Model.Hash] does.
 func (e *Encoder) Hash() string {
 	e.mu.Lock()

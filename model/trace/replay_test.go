@@ -69,6 +69,26 @@ func TestReplayHasTheSameBits(t *testing.T) {
 	}
 }
 
+// The routing of a model can be replayed on the same weights in another form, and on quantised ones it has the same bits.
+func TestReplayOnQuantisedWeights(t *testing.T) {
+	f, _ := traced(t, model.Options{}, trace.Options{}, trace.Text{Label: "x", IDs: ids(40, 3)})
+	q := model.Options{Quant: "int8", Gate: "replay=" + f.Name()}
+	g, m := traced(t, q, trace.Options{}, trace.Text{Label: "x", IDs: ids(40, 3)})
+	a, _ := f.Tensor("topk_ids")
+	b, _ := g.Tensor("topk_ids")
+	assert.Equal(t, a.U16s(), b.U16s())
+	assert.Equal(t, "int8", g.Metadata()["quant"])
+	q.Gate = "replay=" + g.Name()
+	again, err := model.OpenFS(builtin.FS(), q)
+	require.NoError(t, err)
+	defer again.Close()
+	want, err := m.Logits(context.Background(), ids(40, 3))
+	require.NoError(t, err)
+	got, err := again.Logits(context.Background(), ids(40, 3))
+	require.NoError(t, err)
+	assert.Equal(t, want.Data, got.Data)
+}
+
 // A trace of a replay is the trace that was replayed, but for its header.
 func TestTraceOfAReplay(t *testing.T) {
 	f, _ := traced(t, model.Options{Gate: "temp=0.5;bias=2:1:0.5"}, trace.Options{}, trace.Text{Label: "x", IDs: ids(40, 3)})
