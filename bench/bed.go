@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -57,7 +58,7 @@ func (b *bed) measure(ctx context.Context, t test, reps int, row ModelRow) (Mode
 		return row, err
 	}
 	var cost Cost
-	var allocs uint64
+	allocs := uint64(math.MaxUint64)
 	for rep := range reps {
 		ids := b.ids(t.n, rep+1)
 		b.spread.reset()
@@ -66,13 +67,13 @@ func (b *bed) measure(ctx context.Context, t test, reps int, row ModelRow) (Mode
 			return row, err
 		}
 		took := time.Since(start).Seconds()
-		allocs += mallocs() - before
+		allocs = min(allocs, mallocs()-before)
 		row.Samples = append(row.Samples, float64(t.n)/took)
 		cost = cost.plus(b.cost(t))
 		b.observe(&row, 1/float64(reps))
 	}
 	row.fill(t, cost.over(reps), limits.Best(b.meter.Measure(b.e)))
-	row.Allocs = float64(allocs) / float64(t.n*reps)
+	row.Allocs = float64(allocs) / float64(t.n)
 	row.Weights = b.print.Weights()
 	return row, nil
 }

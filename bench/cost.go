@@ -95,12 +95,12 @@ func (c Cost) Total() float64 {
 }
 
 // Seconds is the least time that the limits allow: reading and computing overlap, so the slower of the two counts; the kinds
-// of arithmetic follow each other, so their times add up. A kind whose peak is not known counts nothing.
+// of arithmetic follow each other, so their times add up.
 func (c Cost) Seconds(l Limits) float64 {
 	compute := 0.0
 	for a, n := range c.Ops {
-		if peak := l.peak(model.Arith(a)); n > 0 && peak > 0 {
-			compute += n / peak
+		if n > 0 {
+			compute += n / l.peak(model.Arith(a))
 		}
 	}
 	if l.Read == 0 {

@@ -81,6 +81,35 @@ func TestFootprintIsWhole(t *testing.T) {
 	require.Equal(t, want, f.Weights()+f.EmbedRow*100)
 }
 
+// TestQuantisedFootprint: under each scheme the parts add up to what is in memory, and products with packed weights count as
+// products of bytes; the router stays f32. The head of small has 100 rows, 7 panels.
+func TestQuantisedFootprint(t *testing.T) {
+	src, err := random.New(small(), random.Options{Shared: true})
+	require.NoError(t, err)
+	defer src.Close()
+	const q8, q4 = 1088, 576 // of 16 rows and 64 columns
+	for quant, want := range map[string]struct{ attn, expert int64 }{
+		"int8":  {attnElems / 1024 * q8, 3 * 2 * q8},
+		"mixed": {attnElems / 1024 * q8, (2*2*q4 + 2*2*128) + (4*q4 + 4*128)},
+		"int4":  {attnElems/1024*q4 + (4+2+2+4)*128, (2*2*q4 + 2*2*128) + (4*q4 + 4*128)},
+	} {
+		m, err := src.Open(model.Options{Quant: quant, Threads: 1})
+		require.NoError(t, err)
+		f := m.Footprint()
+		norms := int64(4 * (2 * 16))
+		require.Equal(t, want.attn+norms, f.Layers[0].Mixer.Bytes, quant)
+		if quant == "int8" { // down has 32 columns, padded to 64
+			want.expert = 2*2*q8 + 4*q8
+		}
+		require.Equal(t, want.expert, f.Layers[0].Expert.Bytes, quant)
+		require.EqualValues(t, 7*q8, f.Head.Bytes, "the head is int8 in all of them")
+		require.EqualValues(t, expertElems, f.Layers[0].Expert.MACs[model.Int8])
+		require.EqualValues(t, routerElems, f.Layers[0].Router.MACs[model.F32])
+		require.EqualValues(t, 2*routerElems, f.Layers[0].Router.Bytes)
+		require.NoError(t, m.Close())
+	}
+}
+
 // TestAttended holds the closed windows against counting.
 func TestAttended(t *testing.T) {
 	for _, window := range []int{0, 1, 3, 100} {

@@ -21,7 +21,16 @@
 // (scores and mix over the positions that a token sees, always f32), and the head for the rows of logits that are asked for:
 // each decoded token, only the last of a prompt. Norms, softmax, rotary embedding and activations count nothing.
 //
+// tok_s is the median of the repetitions; each has random ids of its own.
+//
 // Weights that fit the caches can be read faster than memory, so the fraction of a small model can pass 1.
 //
-// tok_s is the median of the repetitions; each has random ids of its own.
+// # The limit of a kernel
+//
+// fraction = rate / min( peak, operations per byte · read ). read is measured with a buffer as large as the data that the
+// calls go round in: an operation on a few rows reads from the caches, decoding (gemv) takes another weight of 256 MiB each
+// call and reads from memory. An operation that one thread does is held against one thread. Bytes are those that a call
+// reads and writes. Operations of products are exact; those of elementwise kernels are nominal, so that they have a place in
+// the picture. Speed-ups compare operations per second: over the generic level with the same number of threads, and, for
+// products, over gonum's Sgemm and gorgonia's MatMul on f32.
 package bench

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -16,8 +17,9 @@ import (
 type ModelOptions struct {
 	Shapes  []random.Shape   // of random weights
 	Open    []Opener         // checkpoints, behind the shapes
-	Quant   []string         // weights; empty: none
+	Quant   []string         // weights; empty: as they are
 	Compute []string         // arithmetic; empty: f32
+	KV      []string         // form of the cache; empty: f32
 	Levels  []string         // of the kernels; empty: the best
 	Threads []int            // empty: all cores
 	Prompts []int            // lengths of prompts to read: tests pp512 …
@@ -44,6 +46,7 @@ type ModelRow struct {
 	Shape     string    `json:"shape"`
 	Quant     string    `json:"quant"`
 	Compute   string    `json:"compute"`
+	KV        string    `json:"kv"`
 	Level     string    `json:"level"`
 	Threads   int       `json:"threads"`
 	Test      string    `json:"test"`
@@ -57,7 +60,7 @@ type ModelRow struct {
 	F32       float64   `json:"f32_gflops"`
 	Int8      float64   `json:"int8_gops"`
 	BF16      float64   `json:"bf16_gflops"`
-	Allocs    float64   `json:"allocs_per_token"`
+	Allocs    float64   `json:"allocs_per_token"` // least of the repetitions: now and then the runtime allocates for itself
 	OpsF32    float64   `json:"ops_f32"`
 	OpsInt8   float64   `json:"ops_int8"`
 	OpsBF16   float64   `json:"ops_bf16"`
@@ -75,6 +78,7 @@ type ModelRow struct {
 func Models(ctx context.Context, o ModelOptions, row func(ModelRow) error) error {
 	r := &modelRun{ModelOptions: o, meter: NewMeter(o.Buffer), row: row}
 	r.defaults()
+	defer r.meter.Close()
 	for _, s := range o.Shapes {
 		if err := r.shape(ctx, s); err != nil {
 			return err
@@ -99,10 +103,13 @@ func (r *modelRun) defaults() {
 		r.Reps = 3
 	}
 	if len(r.Quant) == 0 {
-		r.Quant = []string{quantNone}
+		r.Quant = []string{""}
 	}
 	if len(r.Compute) == 0 {
-		r.Compute = []string{"f32"}
+		r.Compute = []string{model.ComputeF32}
+	}
+	if len(r.KV) == 0 {
+		r.KV = []string{model.KVF32}
 	}
 	if len(r.Levels) == 0 {
 		r.Levels = []string{""}
@@ -117,16 +124,31 @@ func (r *modelRun) defaults() {
 
 const quantNone = "none"
 
-// shape makes the weights of a shape, once for all schemes that quantise and once for the rest.
-func (r *modelRun) shape(ctx context.Context, s random.Shape) error {
+// shape makes the weights of a shape, once for schemes that follow each other and quantise.
+func (r *modelRun) shape(ctx context.Context, s random.Shape) (err error) {
+	var src *random.Source
+	last := random.Options{}
+	done := func() error {
+		if src == nil {
+			return nil
+		}
+		return src.Close()
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	for _, quant := range r.Quant {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.Say("making weights of " + s.Name)
-		src, err := random.New(s, random.Options{Seed: r.Seed, Shared: quant != quantNone})
-		if err != nil {
-			return err
+		o := random.Options{Seed: r.Seed, Shared: quant != "" && quant != quantNone}
+		if src == nil || o != last {
+			r.Say("making weights of " + s.Name)
+			if err := done(); err != nil {
+				return err
+			}
+			if src, err = random.New(s, o); err != nil {
+				return err
+			}
+			last = o
 		}
 		if err := r.weights(ctx, Opener{s.Name, src.Open}, []string{quant}); err != nil {
 			return err
@@ -137,20 +159,31 @@ func (r *modelRun) shape(ctx context.Context, s random.Shape) error {
 
 // weights goes through everything that is to be measured of a checkpoint.
 func (r *modelRun) weights(ctx context.Context, c Opener, quants []string) error {
+	for _, head := range r.heads(c.Name, quants) {
+		err := r.model(ctx, c, head)
+		debug.FreeOSMemory() // before the next model needs the room
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heads are the rows to be filled: every combination of what a model is opened with.
+func (r *modelRun) heads(name string, quants []string) []ModelRow {
+	var list []ModelRow
 	for _, quant := range quants {
 		for _, compute := range r.Compute {
-			for _, level := range r.Levels {
-				for _, threads := range r.Threads {
-					err := r.model(ctx, c, ModelRow{Shape: c.Name, Quant: quant, Compute: compute, Level: level, Threads: threads})
-					debug.FreeOSMemory() // before the next model needs the room
-					if err != nil {
-						return err
+			for _, kv := range r.KV {
+				for _, level := range r.Levels {
+					for _, threads := range r.Threads {
+						list = append(list, ModelRow{Shape: name, Quant: quant, Compute: compute, KV: kv, Level: level, Threads: threads})
 					}
 				}
 			}
 		}
 	}
-	return nil
+	return list
 }
 
 // model opens a model and runs all tests with it.
@@ -158,12 +191,8 @@ func (r *modelRun) model(ctx context.Context, c Opener, head ModelRow) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r.Say(fmt.Sprintf("opening %s, %s", c.Name, head.Quant))
-	o, err := options(&head)
-	if err != nil {
-		return err
-	}
-	m, err := c.Open(o)
+	r.Say(fmt.Sprintf("opening %s %s", c.Name, head.Quant))
+	m, err := c.Open(head.options())
 	if err != nil {
 		return err
 	}
@@ -173,7 +202,7 @@ func (r *modelRun) model(ctx context.Context, c Opener, head ModelRow) error {
 		return err
 	}
 	defer e.Close()
-	head.Level, head.Threads = m.Level(), m.Threads()
+	head.Quant, head.Level, head.Threads = m.Quant(), m.Level(), m.Threads()
 	b := newBed(m, e, r.meter, r.Seed)
 	for _, t := range r.tests() {
 		r.Say(fmt.Sprintf("%s %s %s, %d threads: %s", c.Name, head.Quant, head.Level, head.Threads, t.name()))
@@ -189,15 +218,8 @@ func (r *modelRun) model(ctx context.Context, c Opener, head ModelRow) error {
 }
 
 // options are those of the model that a row asks for.
-func options(row *ModelRow) (model.Options, error) {
-	o := model.Options{Level: row.Level, Threads: row.Threads}
-	if row.Quant != quantNone {
-		return o, fmt.Errorf("quant: want none, found %q", row.Quant)
-	}
-	if row.Compute != "f32" {
-		return o, fmt.Errorf("compute: want f32, found %q", row.Compute)
-	}
-	return o, nil
+func (row *ModelRow) options() model.Options {
+	return model.Options{Level: row.Level, Threads: row.Threads, Compute: row.Compute, Quant: row.Quant, KV: row.KV}
 }
 
 func (r *modelRun) tests() []test {

@@ -124,6 +124,9 @@ func (p *Printer) csv(r Row) error {
 func fields(r Row) (names, values []string) {
 	v := reflect.Indirect(reflect.ValueOf(r))
 	for i := range v.NumField() {
+		if !v.Type().Field(i).IsExported() {
+			continue
+		}
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 		names = append(names, name)
 		values = append(values, strings.Trim(fmt.Sprint(v.Field(i).Interface()), "[]"))
@@ -150,7 +153,7 @@ func (p *Printer) bench(r Row) error {
 	}
 	name, lines := r.bench()
 	for _, l := range lines {
-		fmt.Fprintf(p.w, "Benchmark%s 1 %.0f ns/op", name, l.ns)
+		fmt.Fprintf(p.w, "Benchmark%s 1 %.*f ns/op", name, digits(l.ns), l.ns)
 		for _, m := range l.metrics {
 			fmt.Fprintf(p.w, " %.6g %s", m.value, m.unit)
 		}
@@ -159,6 +162,14 @@ func (p *Printer) bench(r Row) error {
 		}
 	}
 	return nil
+}
+
+// digits behind the point that a number of nanoseconds is worth.
+func digits(ns float64) int {
+	if ns < 1e5 {
+		return 1
+	}
+	return 0
 }
 
 func (r ModelRow) cells() []cell {
@@ -170,6 +181,7 @@ func (r ModelRow) cells() []cell {
 		{"model", r.Shape, 21},
 		{"quant", r.Quant, 5},
 		{"compute", r.Compute, 7},
+		{"kv", r.KV, 3},
 		{"level", r.Level, 10},
 		{"threads", fmt.Sprint(r.Threads), 1},
 		{"test", r.Test, 6},
@@ -196,8 +208,8 @@ func rate(v float64) string {
 }
 
 func (r ModelRow) bench() (string, []benchLine) {
-	name := fmt.Sprintf("Model/shape=%s/quant=%s/compute=%s/level=%s/threads=%d/test=%s",
-		strings.Join(strings.Fields(r.Shape), "_"), r.Quant, r.Compute, r.Level, r.Threads, r.Test)
+	name := fmt.Sprintf("Model/shape=%s/quant=%s/compute=%s/kv=%s/level=%s/threads=%d/test=%s",
+		strings.Join(strings.Fields(r.Shape), "_"), r.Quant, r.Compute, r.KV, r.Level, r.Threads, r.Test)
 	var lines []benchLine
 	for _, s := range r.Samples {
 		lines = append(lines, benchLine{float64(r.TestCount) / s * 1e9, []metric{

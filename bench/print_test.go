@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func printed(t *testing.T, format string, rows ...Row) string {
 
 func someRows() []Row {
 	a := ModelRow{
-		Shape: "h1024-l12", Quant: "none", Compute: "f32", Level: "avx2", Threads: 2, Test: "pp512", TokS: 200, Limit: 400, Fraction: 0.5,
+		Shape: "h1024-l12", Quant: "none", Compute: "f32", KV: "f16", Level: "avx2", Threads: 2, Test: "pp512", TokS: 200, Limit: 400, Fraction: 0.5,
 		Samples: []float64{200, 100}, TestCount: 512, Experts: 64, Touched: 63.5,
 	}
 	b := a
@@ -54,7 +55,7 @@ func TestCSV(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rows, 3)
 	require.Equal(t, []string{"shape", "quant", "compute"}, rows[0][:3])
-	require.Equal(t, "tg64", rows[2][5])
+	require.Equal(t, "tg64", rows[2][slices.Index(rows[0], "test")])
 	require.Contains(t, rows[1], "200 100")
 }
 
@@ -80,7 +81,7 @@ func TestBenchFormat(t *testing.T) {
 	for _, l := range lines[3:] {
 		require.Regexp(t, line, l)
 	}
-	require.Contains(t, lines[3], "BenchmarkModel/shape=h1024-l12/quant=none/compute=f32/level=avx2/threads=2/test=pp512 1 2560000000 ns/op 200 tok/s 0.5 fraction")
+	require.Contains(t, lines[3], "BenchmarkModel/shape=h1024-l12/quant=none/compute=f32/kv=f16/level=avx2/threads=2/test=pp512 1 2560000000 ns/op 200 tok/s 0.5 fraction")
 }
 
 func TestUnknownFormat(t *testing.T) {

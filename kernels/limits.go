@@ -69,12 +69,13 @@ func best(e *Engine, j Job, chunks, runs int, work float64) float64 {
 }
 
 const (
-	peakRounds = 1 << 13      // of the kernel: about 20 µs a call
-	readChunk  = 256 << 10    // bytes of a call, about as long
-	peakLanes  = 8            // of the Go loop
-	payRounds  = 256          // of BF16Pays: about a microsecond
-	payRuns    = 8            //
-	tiny       = float32(0.5) // keeps the Go loop's sums finite
+	peakRounds    = 1 << 13      // of the kernel: about 20 µs a call
+	readChunk     = 256 << 10    // bytes of a call, about as long
+	peakLanes     = 8            // of the Go loop
+	genericRounds = 128          // of the Go loop in a call
+	payRounds     = 256          // of BF16Pays: about a microsecond
+	payRuns       = 8            //
+	tiny          = float32(0.5) // keeps the Go loop's sums finite
 )
 
 // rounds is how many operations a round of f32 takes.
@@ -87,30 +88,20 @@ func (p *peakKernels) rounds() int {
 
 type peakJob struct{ f func(n int) } // nil: the Go loop
 
+// Do of generic runs the loop of its products over numbers in the first-level cache.
 func (j *peakJob) Do(int, int) {
 	if j.f != nil {
 		j.f(peakRounds)
 		return
 	}
-	var acc [8]float32
-	w := [8]float32{tiny, tiny, tiny, tiny, tiny, tiny, tiny, tiny}
-	for range peakRounds {
+	var acc [peakLanes]float32
+	var w [peakLanes * genericRounds]float32
+	for i := range w {
+		w[i] = tiny
+	}
+	for range peakRounds / genericRounds {
 		dotLanes(&acc, w[:], w[:])
 	}
-}
-
-type readJob struct {
-	e   *Engine
-	buf []byte
-}
-
-func (j *readJob) Do(_, chunk int) {
-	b := j.buf[chunk*readChunk : (chunk+1)*readChunk]
-	if f := j.e.level.peak.read; f != nil {
-		f(&b[0], len(b))
-		return
-	}
-	readGeneric(as[uint64](b))
 }
 
 // readGeneric reads every cache line.

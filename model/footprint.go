@@ -10,7 +10,7 @@ import (
 type Arith uint8
 
 // F32 is the fused multiply-add of f32, Int8 the dot product of bytes that packed weights are multiplied by, and BF16
-// the dot product of bf16 pairs (Options.Compute).
+// the dot product of bf16 pairs (ComputeBF16).
 const (
 	F32 Arith = iota
 	Int8
@@ -54,10 +54,11 @@ func (m *Model) Footprint() Footprint {
 		EmbedRow: int64(w.Embed.Cols * w.Embed.DType.Size()), Norm: normBytes(&w.Norm),
 		Layers: make([]LayerFootprint, len(w.Layers)),
 	}
-	f.Head.matrix(&w.Head)
+	half := m.opts.Compute == ComputeBF16
+	f.Head.matrix(&w.Head, half)
 	f.Head.vectors(w.HeadBias)
 	for i := range w.Layers {
-		f.Layers[i] = layerFootprint(&s.Layers[i], &w.Layers[i])
+		f.Layers[i] = layerFootprint(&s.Layers[i], &w.Layers[i], half)
 		if m.state.layout.half {
 			f.Layers[i].KVBytes /= 2
 		}
@@ -65,7 +66,7 @@ func (m *Model) Footprint() Footprint {
 	return f
 }
 
-func layerFootprint(s *Layer, w *LayerWeights) LayerFootprint {
+func layerFootprint(s *Layer, w *LayerWeights, half bool) LayerFootprint {
 	a := s.Attention
 	f := LayerFootprint{
 		Norms: normBytes(&w.AttnNorm) + normBytes(&w.FFNNorm), Window: a.Window, PairMACs: int64(2 * a.Heads * a.HeadDim),
@@ -73,33 +74,33 @@ func layerFootprint(s *Layer, w *LayerWeights) LayerFootprint {
 	}
 	if g, ok := w.Mixer.(*gqa); ok {
 		for _, m := range []*kernels.Matrix{&g.q, &g.k, &g.v, &g.o} {
-			f.Mixer.matrix(m)
+			f.Mixer.matrix(m, half)
 		}
 		f.Mixer.vectors(g.qBias, g.kBias, g.vBias, g.oBias, g.qNorm, g.kNorm)
 	}
 	if w.Dense != nil {
-		f.Dense.mlp(w.Dense)
+		f.Dense.mlp(w.Dense, half)
 	}
 	if w.MoE != nil {
-		f.mixture(w.MoE)
+		f.mixture(w.MoE, half)
 	}
 	return f
 }
 
-func (f *LayerFootprint) mixture(b *moe.Block) {
+func (f *LayerFootprint) mixture(b *moe.Block, half bool) {
 	if r, ok := b.Gate.(*moe.Router); ok {
 		if l, ok := r.Scorer.(*moe.Linear); ok {
-			f.Router.matrix(&l.W)
+			f.Router.matrix(&l.W, false) // its product is exact
 			f.Router.vectors(l.Bias, l.Input)
 		}
 	}
 	if f.Experts = len(b.Experts); f.Experts > 0 {
-		f.Expert.mlp(&b.Experts[0])
+		f.Expert.mlp(&b.Experts[0], half)
 	}
 	if b.Shared != nil {
-		f.Shared.mlp(&b.Shared.MLP)
+		f.Shared.mlp(&b.Shared.MLP, half)
 		if b.Shared.Gate.Rows > 0 {
-			f.Shared.matrix(&b.Shared.Gate)
+			f.Shared.matrix(&b.Shared.Gate, half)
 		}
 		f.Shared.vectors(b.Shared.GateBias)
 	}
@@ -115,16 +116,17 @@ func (f *Footprint) Weights() int64 {
 	return n
 }
 
-func (p *Part) mlp(m *moe.MLP) {
+func (p *Part) mlp(m *moe.MLP, half bool) {
 	for _, w := range []*kernels.Matrix{&m.Gate, &m.Up, &m.Down} {
-		p.matrix(w)
+		p.matrix(w, half)
 	}
 	p.vectors(m.GateBias, m.UpBias, m.DownBias)
 }
 
-func (p *Part) matrix(m *kernels.Matrix) {
+// matrix counts a weight; half says that products with bf16 weights round their activations (ComputeBF16).
+func (p *Part) matrix(m *kernels.Matrix, half bool) {
 	p.Bytes += int64(len(m.Data))
-	p.MACs[arithOf(m.DType)] += int64(m.Rows) * int64(m.Cols)
+	p.MACs[arithOf(m.DType, half)] += int64(m.Rows) * int64(m.Cols)
 }
 
 // vectors counts norms and biases, which are widened to f32.
@@ -134,11 +136,14 @@ func (p *Part) vectors(list ...[]float32) {
 	}
 }
 
-func arithOf(d tensor.DType) Arith {
-	if d.IsFloat() {
-		return F32
+func arithOf(d tensor.DType, half bool) Arith {
+	switch {
+	case !d.IsFloat():
+		return Int8
+	case half && d == tensor.BF16:
+		return BF16
 	}
-	return Int8
+	return F32
 }
 
 func normBytes(n *Norm) int64 { return int64(4 * (len(n.Weight) + len(n.Bias))) }

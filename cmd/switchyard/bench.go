@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/schollz/progressbar/v3"
 
 	"github.com/seed2fbf7788/switchyard/bench"
 	"github.com/seed2fbf7788/switchyard/model"
@@ -23,6 +20,8 @@ func benchCommand(ctx context.Context, s stdio, args []string) error {
 			return benchModel(ctx, s, args[1:])
 		case "serve":
 			return benchServe(ctx, s, args[1:])
+		case "kernels":
+			return benchKernels(ctx, s, args[1:])
 		case "-h", "-help", "--help":
 			fmt.Fprintln(s.out, "Usage: switchyard bench model|serve|kernels [flags]\n\nswitchyard bench model -h and switchyard bench kernels -h list the flags.")
 			return nil
@@ -71,12 +70,12 @@ func (c *counts) Set(v string) error {
 
 // benchFlags are the flags of `bench model`.
 type benchFlags struct {
-	dirs                           list
-	shapes, quant, compute, levels words
-	prompts, gens, threads         counts
-	reps, buffer                   int
-	seed                           uint64
-	format                         string
+	dirs                               list
+	shapes, quant, compute, kv, levels words
+	prompts, gens, threads             counts
+	reps, buffer                       int
+	seed                               uint64
+	format, plot                       string
 }
 
 const benchModelUsage = `[--shape NAME,…] [-m DIR] [flags]
@@ -97,8 +96,9 @@ func (f *benchFlags) parse(s stdio, args []string) error {
 	fs := newFlags(s, "bench model", benchModelUsage+strings.Join(random.Names(), ", "))
 	fs.Var(&f.shapes, "shape", "random weights of these `shapes`")
 	fs.Var(&f.dirs, "m", "`folder` of a Hugging Face checkpoint; may be given several times (default, without --shape: the built-in model "+builtin.Name+")")
-	fs.Var(&f.quant, "quant", "weights: none (default none)")
-	fs.Var(&f.compute, "compute", "arithmetic: f32 (default f32)")
+	fs.Var(&f.quant, "quant", "`forms` of the weights: none, int8, int4, mixed (default: as they are)")
+	fs.Var(&f.compute, "compute", "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16) (default f32)")
+	fs.Var(&f.kv, "kv", "`forms` in which keys and values are kept: f32, f16 (default f32)")
 	fs.Var(&f.levels, "level", "instruction-set `levels` (default: SWITCHYARD_LEVEL, else the best)")
 	fs.Var(&f.prompts, "p", "`lengths` of prompts to read; 0: none")
 	fs.Var(&f.gens, "n", "`numbers` of tokens to decode; 0: none")
@@ -107,6 +107,7 @@ func (f *benchFlags) parse(s stdio, args []string) error {
 	fs.IntVar(&f.buffer, "buffer", bench.ReadBytes>>20, "`MiB` that the memory limit is measured with; less than the caches hold shows their speed")
 	fs.Uint64Var(&f.seed, "seed", 1, "of weights and token ids")
 	fs.StringVar(&f.format, "o", "md", "output: md, csv, json or bench (for benchstat)")
+	fs.StringVar(&f.plot, "plot", "", "also draw a roofline into this `file`, png or svg")
 	rest, err := parse(fs, args)
 	switch {
 	case err != nil:
@@ -124,7 +125,7 @@ func (f *benchFlags) parse(s stdio, args []string) error {
 // options resolves what the flags name.
 func (f *benchFlags) options() (bench.ModelOptions, error) {
 	o := bench.ModelOptions{
-		Quant: f.quant, Compute: f.compute, Levels: f.levels, Threads: f.threads.list, Reps: f.reps, Seed: f.seed,
+		Quant: f.quant, Compute: f.compute, KV: f.kv, Levels: f.levels, Threads: f.threads.list, Reps: f.reps, Seed: f.seed,
 		Buffer:  f.buffer << 20,
 		Prompts: f.prompts.positive(), Gens: f.gens.positive(),
 	}
@@ -158,24 +159,10 @@ func benchModel(ctx context.Context, s stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	p, err := bench.NewPrinter(s.out, f.format)
+	p, err := newOutput[bench.ModelRow](s, f.format, f.plot)
 	if err != nil {
-		return fmt.Errorf("%w: -o: %v", errUsage, err)
+		return err
 	}
-	var done func()
-	o.Say, done = said(s)
-	err = bench.Models(ctx, o, func(r bench.ModelRow) error { return p.Row(r) })
-	done()
-	return errors.Join(p.Close(), err)
-}
-
-// said shows what goes on, as one line that is replaced, where stderr is a terminal. Nothing runs in the background, which
-// would take part in what is measured.
-func said(s stdio) (say func(string), done func()) {
-	if !isTerminal(s.err) {
-		return func(string) {}, func() {}
-	}
-	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(s.err), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetSpinnerChangeInterval(0))
-	return func(msg string) { bar.Describe(msg); _ = bar.Add(1) }, func() { _ = bar.Finish() }
+	o.Say = p.say
+	return p.close(bench.Models(ctx, o, p.row), bench.ModelPicture)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,7 +40,8 @@ func TestBenchUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"bench"}, {"bench", "nothing"}, {"bench", "model", "--shape", "gpt-9"}, {"bench", "model", "-o", "xml"},
 		{"bench", "model", "-p", "-1"}, {"bench", "model", "-t", "two"}, {"bench", "model", "-r", "0"}, {"bench", "model", "extra"},
-		{"bench", "model", "--buffer", "0"},
+		{"bench", "model", "--buffer", "0"}, {"bench", "model", "--plot", "x.gif"},
+		{"bench", "kernels", "--op", "fft"}, {"bench", "kernels", "--time", "0"}, {"bench", "kernels", "-o", "xml"}, {"bench", "kernels", "x"},
 	} {
 		o := sw("", args...)
 		assert.Equal(t, 2, o.code, "%q", args)
@@ -58,4 +61,18 @@ func TestBenchInterrupted(t *testing.T) {
 	code := dispatch(ctx, stdio{strings.NewReader(""), &out, &errs}, []string{"bench", "model", "-o", "json"})
 	assert.Equal(t, exitInterrupted, code)
 	assert.JSONEq(t, "[]", out.String())
+}
+
+func TestBenchKernels(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "roofline.svg")
+	o := sw("", "bench", "kernels", "--op", "rope", "--rows", "2", "--level", "generic", "-t", "1", "--time", "1ms", "--buffer", "4", "-o", "json", "--plot", file)
+	require.Equal(t, 0, o.code, o.err)
+	var rows []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(o.out), &rows))
+	require.Len(t, rows, 1)
+	assert.Equal(t, "rope", rows[0]["op"])
+	assert.Positive(t, rows[0]["fraction"])
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Contains(t, string(data), "<svg")
 }

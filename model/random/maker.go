@@ -14,6 +14,7 @@ const (
 	jobElems   = 1 << 20 // of one job, a multiple of pieceElems
 	poolPlaces = 1 << 18 // where in a pool a tensor may begin, in steps of poolStep elements
 	poolStep   = 32
+	align      = 64 // bytes that a tensor begins at a multiple of
 
 	std      = 0.02
 	bf16Ones = 0x3f80
@@ -24,6 +25,9 @@ type maker struct {
 	shape  *Shape
 	seed   uint64
 	tables map[float64][]uint16 // bf16, by standard deviation
+	rest   []byte               // memory that no tensor has yet
+	pools  map[kind][]byte      // nil where nothing is shared
+	jobs   []job
 }
 
 // job is a part of a tensor: pieces from first on.
@@ -61,15 +65,20 @@ func (m *maker) std(k kind) float64 {
 	return std
 }
 
-// cut appends the jobs that fill a tensor. A router is one job, for its rows are drawn in order.
-func (m *maker) cut(list []job, p *planned, data []uint16) []job {
+// take makes a tensor of fresh memory and the jobs that fill it. A router is one job, for its rows are drawn in order.
+func (m *maker) take(p *planned) *tensor.Tensor {
+	n := 2 * p.elems()
+	t := &tensor.Tensor{DType: tensor.BF16, Shape: p.shape(), Data: m.rest[:n:n]}
+	m.rest = m.rest[(n+align-1)/align*align:]
+	data := t.U16s()
 	if p.kind == router {
-		return append(list, job{p, data, 0})
+		m.jobs = append(m.jobs, job{p, data, 0})
+		return t
 	}
 	for at := 0; at < len(data); at += jobElems {
-		list = append(list, job{p, data[at:min(at+jobElems, len(data))], at / pieceElems})
+		m.jobs = append(m.jobs, job{p, data[at:min(at+jobElems, len(data))], at / pieceElems})
 	}
-	return list
+	return t
 }
 
 func (m *maker) fill(j *job) {
@@ -107,33 +116,50 @@ func (m *maker) router(j *job) {
 	}
 }
 
-// pools makes a pool for each standard deviation among the matrices that are quantised, with room for the largest of them.
-func (m *maker) pools(plan []planned) map[float64][]uint16 {
-	size := map[float64]int{}
+// inPool says whether a tensor is quantised later, and so may be part of a pool.
+func (p *planned) inPool() bool { return p.kind == inner || p.kind == toStream }
+
+// poolPlans are the pools of a shape, one for each kind of matrix, with room for the largest of the kind at any place.
+func poolPlans(plan []planned) []planned {
+	size := map[kind]int{}
 	for i := range plan {
-		if p := &plan[i]; p.kind == inner || p.kind == toStream {
-			size[m.std(p.kind)] = max(size[m.std(p.kind)], p.elems()+poolPlaces*poolStep)
+		if p := &plan[i]; p.inPool() {
+			size[p.kind] = max(size[p.kind], p.elems()+poolPlaces*poolStep)
 		}
 	}
-	pools := map[float64][]uint16{}
-	var jobs []job
-	for _, k := range []kind{inner, toStream} {
-		pool := make([]uint16, size[m.std(k)])
-		pools[m.std(k)] = pool
-		jobs = m.cut(jobs, &planned{name: "pool", kind: k}, pool)
+	return []planned{{"pool", inner, size[inner], 0}, {"pool", toStream, size[toStream], 0}}
+}
+
+// need is how many elements the tensors take, pools in place of what is part of them.
+func need(plan []planned, shared bool) int {
+	n := 0
+	for i := range plan {
+		if !shared || !plan[i].inPool() {
+			n += plan[i].elems() + align
+		}
 	}
-	inParallel(len(jobs), func(i int) { m.fill(&jobs[i]) })
-	return pools
+	if shared {
+		for _, p := range poolPlans(plan) {
+			n += p.elems() + align
+		}
+	}
+	return n
+}
+
+func (m *maker) makePools(plan []planned) {
+	m.pools = map[kind][]byte{}
+	for _, p := range poolPlans(plan) {
+		m.pools[p.kind] = m.take(&p).Data
+	}
 }
 
 // pooled is the tensor's part of a pool, or nil where it has none.
-func (m *maker) pooled(pools map[float64][]uint16, p *planned) []uint16 {
-	pool := pools[m.std(p.kind)]
-	if pool == nil || p.kind != inner && p.kind != toStream {
+func (m *maker) pooled(p *planned) *tensor.Tensor {
+	if !p.inPool() || m.pools == nil {
 		return nil
 	}
-	at := int(m.hash(p.name)%poolPlaces) * poolStep
-	return pool[at : at+p.elems() : at+p.elems()]
+	at := 2 * poolStep * int(m.hash(p.name)%poolPlaces)
+	return &tensor.Tensor{DType: tensor.BF16, Shape: p.shape(), Data: m.pools[p.kind][at : at+2*p.elems()]}
 }
 
 func (m *maker) hash(name string) uint64 {

@@ -1,13 +1,13 @@
 package random
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/seed2fbf7788/switchyard/loader"
 	"github.com/seed2fbf7788/switchyard/model"
-	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 // Options of New; the zero value works.
@@ -24,43 +24,53 @@ type Source struct {
 	shape   Shape
 	config  []byte
 	tensors []loader.Named
+	free    func() error // of all data
 }
 
-// New makes the tensors, on all cores.
+// New makes the tensors, on all cores, in huge pages where the system grants them. Close frees them.
 func New(s Shape, o Options) (*Source, error) {
 	config, err := s.config()
 	if err != nil {
 		return nil, err
 	}
 	src := &Source{shape: s, config: config}
-	m := newMaker(&src.shape, o.Seed)
 	plan := s.plan()
-	pools := map[float64][]uint16{}
+	data, free, err := loader.Alloc(2 * need(plan, o.Shared))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	m := newMaker(&src.shape, o.Seed)
+	m.rest, src.free = data, free
 	if o.Shared {
-		pools = m.pools(plan)
+		m.makePools(plan)
 	}
-	var jobs []job
 	for i := range plan {
-		p := &plan[i]
-		data := m.pooled(pools, p)
-		if data == nil {
-			data = make([]uint16, p.elems())
-			jobs = m.cut(jobs, p, data)
+		t := m.pooled(&plan[i])
+		if t == nil {
+			t = m.take(&plan[i])
 		}
-		src.tensors = append(src.tensors, loader.Named{Name: p.name, Tensor: tensor.FromU16(data, p.shape()...)})
-		src.tensors[i].Tensor.DType = tensor.BF16
+		src.tensors = append(src.tensors, loader.Named{Name: plan[i].name, Tensor: t})
 	}
-	inParallel(len(jobs), func(i int) { m.fill(&jobs[i]) })
+	inParallel(len(m.jobs), func(i int) { m.fill(&m.jobs[i]) })
 	return src, nil
 }
 
-// Open opens the model that the tensors make. It may be called again and again; the models share the tensors.
+// Open opens the model that the tensors make. It may be called again and again; the models share the tensors, and must be
+// closed before the source.
 func (s *Source) Open(o model.Options) (*model.Model, error) {
 	c, err := loader.FromMemory(s.config, s.tensors)
 	if err != nil {
 		return nil, err
 	}
 	return model.OpenCheckpoint(c, o)
+}
+
+// Close frees the tensors.
+func (s *Source) Close() error {
+	s.tensors = nil
+	free := s.free
+	s.free = func() error { return nil }
+	return free()
 }
 
 // Shape is what the tensors were made for.
