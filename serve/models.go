@@ -12,23 +12,24 @@ import (
 	"github.com/seed2fbf7788/switchyard/tokenizer/chat"
 )
 
-// Source is a model to serve: its name in the API, and how it is opened.
+// Source is a model to serve: its name in the API, and how it is opened. One of Open and Encoder is set.
 type Source struct {
-	Name string
-	Open func() (*model.Model, error)
+	Name    string
+	Open    func() (*model.Model, error)
+	Encoder func() (*model.Encoder, error) // for /v1/embeddings
 }
 
 // served is one model of the server.
 type served struct {
-	name    string
-	open    func() (*model.Model, error)
+	Source
 	opts    engine.Options
 	created int64
 
-	once  sync.Once
-	ready chan struct{} // closed when loading has ended, well or not
-	live  *live
-	err   error
+	once    sync.Once
+	ready   chan struct{} // closed when loading has ended, well or not
+	live    *live         // nil for an encoder
+	encoder *model.Encoder
+	err     error
 }
 
 // live is an open model with all that its requests need.
@@ -61,36 +62,48 @@ func (l *live) vocabulary() (*grammar.Vocab, error) {
 }
 
 func newServed(s Source, o engine.Options) *served {
-	return &served{name: s.Name, open: s.Open, opts: o, created: time.Now().Unix(), ready: make(chan struct{})}
+	return &served{Source: s, opts: o, created: time.Now().Unix(), ready: make(chan struct{})}
 }
 
 // load opens the model, once.
 func (s *served) load() {
 	s.once.Do(func() {
 		defer close(s.ready)
-		m, err := s.open()
-		if err != nil {
-			s.err = fmt.Errorf("model %s: %w", s.name, err)
-			return
+		var err error
+		if s.Encoder != nil {
+			s.encoder, err = s.Encoder()
+		} else {
+			err = s.openModel()
 		}
-		l := &live{name: s.name, m: m, e: engine.New(m, s.opts), fingerprint: "sy_" + m.Hash()[:12]}
-		l.template, l.stops, l.plain, l.templateErr = m.ChatTemplate()
-		s.live = l
+		if err != nil {
+			s.err = fmt.Errorf("model %s: %w", s.Name, err)
+		}
 	})
 }
 
-// get waits for the model, and loads it where nobody has asked for it before.
-func (s *served) get(ctx context.Context) (*live, error) {
+func (s *served) openModel() error {
+	m, err := s.Open()
+	if err != nil {
+		return err
+	}
+	l := &live{name: s.Name, m: m, e: engine.New(m, s.opts), fingerprint: "sy_" + m.Hash()[:12]}
+	l.template, l.stops, l.plain, l.templateErr = m.ChatTemplate()
+	s.live = l
+	return nil
+}
+
+// wait waits for the model, and loads it where nobody has asked for it before.
+func (s *served) wait(ctx context.Context) error {
 	go s.load()
 	select {
 	case <-s.ready:
-		return s.live, s.err
+		return s.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
-// now is the model where it is open.
+// now is the model where it is open; nil for encoders.
 func (s *served) now() *live {
 	select {
 	case <-s.ready:
@@ -100,7 +113,7 @@ func (s *served) now() *live {
 	}
 }
 
-// loading says that loading has begun and not ended, or has failed.
+// state is loading, ready or failed.
 func (s *served) state() string {
 	select {
 	case <-s.ready:

@@ -76,7 +76,7 @@ func New(o Options) (*Server, error) {
 		for _, m := range s.models {
 			go func() {
 				if m.load(); m.err != nil {
-					o.Log.Error("model failed to load", "model", m.name, "error", m.err)
+					o.Log.Error("model failed to load", "model", m.Name, "error", m.err)
 				}
 			}()
 		}
@@ -133,8 +133,8 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (*fields, error) {
 	return f, err
 }
 
-// model finds a model by its name and waits until it is open.
-func (s *Server) model(r *http.Request, name string) (*live, error) {
+// opened finds a model by its name and waits until it is open.
+func (s *Server) opened(r *http.Request, name string) (*served, error) {
 	m := s.models[name]
 	if m == nil {
 		return nil, unknownModel(name)
@@ -142,12 +142,21 @@ func (s *Server) model(r *http.Request, name string) (*live, error) {
 	if !s.opts.Lazy && m.state() == "loading" {
 		return nil, &apiError{status: http.StatusServiceUnavailable, retryAfter: 2, Type: "overloaded_error", Code: "model_loading", Message: fmt.Sprintf("The model %q is still loading.", name)}
 	}
-	l, err := m.get(r.Context())
-	if err != nil {
+	err := m.wait(r.Context())
+	if err != nil && r.Context().Err() == nil {
 		s.opts.Log.Error("model failed to load", "model", name, "error", err)
 		return nil, &apiError{status: http.StatusServiceUnavailable, retryAfter: 60, Type: "server_error", Code: "model_failed", Message: fmt.Sprintf("The model %q could not be loaded.", name)}
 	}
-	return l, nil
+	return m, err
+}
+
+// model finds a model that generates text.
+func (s *Server) model(r *http.Request, name string) (*live, error) {
+	m, err := s.opened(r, name)
+	if err != nil {
+		return nil, err
+	}
+	return generator(m)
 }
 
 // launch checks what needs the model, and starts the choices.
@@ -209,7 +218,7 @@ func (s *Server) Drain(ctx context.Context) error {
 			continue
 		}
 		if err := l.e.Drain(ctx); err != nil {
-			all = errors.Join(all, fmt.Errorf("model %s: %w", m.name, err))
+			all = errors.Join(all, fmt.Errorf("model %s: %w", m.Name, err))
 		}
 		all = errors.Join(all, l.e.Close())
 	}
@@ -224,6 +233,9 @@ func (s *Server) Close() error {
 		<-m.ready
 		if m.live != nil {
 			all = errors.Join(all, m.live.e.Close(), m.live.m.Close())
+		}
+		if m.encoder != nil {
+			all = errors.Join(all, m.encoder.Close())
 		}
 	}
 	return all

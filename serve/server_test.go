@@ -5,11 +5,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -296,6 +300,46 @@ func TestModels(t *testing.T) {
 	assert.Equal(t, "model_not_found", e["code"])
 	c.refused(400, "/v1/embeddings", fmt.Sprintf(`{"model":%q,"input":"x"}`, name))
 	c.refused(404, "/v1/embeddings", `{"model":"none","input":"x"}`)
+}
+
+// encoderFolder is a small encoder with a tokenizer whose words are its ids.
+func encoderFolder(t *testing.T) string {
+	dir := t.TempDir()
+	for _, f := range []string{"config.json", "model.safetensors"} {
+		data, err := os.ReadFile("../testdata/encoders/bert/" + f)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, f), data, 0o600))
+	}
+	tok := `{"version":"1.0","pre_tokenizer":{"type":"Whitespace"},"model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":{"[UNK]":0,"hello":5,"a":6,"b":7,"c":8,"x":9}}}`
+	require.NoError(t, writeFile(filepath.Join(dir, "tokenizer.json"), tok))
+	return dir
+}
+
+// An encoder gives what the library gives, as numbers and as base64, and generates nothing.
+func TestEmbeddings(t *testing.T) {
+	dir := encoderFolder(t)
+	e, err := model.OpenEncoder(dir, model.Options{})
+	require.NoError(t, err)
+	want, err := e.Embed(context.Background(), []string{"hello", "a b c"})
+	require.NoError(t, err)
+	e.Close()
+	c := start(t, serve.Options{Models: []serve.Source{{Name: "enc", Encoder: func() (*model.Encoder, error) { return model.OpenEncoder(dir, model.Options{}) }}}})
+	a := c.post("/v1/embeddings", `{"model":"enc","input":["hello","a b c"]}`)
+	b := c.post("/v1/embeddings", `{"model":"enc","input":["hello","a b c"],"encoding_format":"base64"}`)
+	for i := range want {
+		raw, err := base64.StdEncoding.DecodeString(at(b, "data", i, "embedding").(string))
+		require.NoError(t, err)
+		for j, x := range want[i] {
+			require.Equal(t, x, float32(at(a, "data", i, "embedding", j).(float64)))
+			require.Equal(t, math.Float32bits(x), binary.LittleEndian.Uint32(raw[4*j:]))
+		}
+	}
+	assert.NotZero(t, at(a, "usage", "prompt_tokens"))
+	e1 := c.refused(400, "/v1/chat/completions", `{"model":"enc","messages":[{"role":"user","content":"x"}]}`)
+	assert.Equal(t, "unsupported_model", e1["code"])
+	for _, body := range []string{`{"model":"enc"}`, `{"model":"enc","input":[]}`, `{"model":"enc","input":[1,2]}`, `{"model":"enc","input":"x","dimensions":1}`, `{"model":"enc","input":""}`} {
+		c.refused(400, "/v1/embeddings", body)
+	}
 }
 
 // While a model loads, health and requests say so; a model that cannot be opened fails alone.

@@ -18,7 +18,7 @@ type modelCard struct {
 }
 
 func (s *Server) card(m *served) modelCard {
-	c := modelCard{ID: m.name, Object: "model", Created: m.created, OwnedBy: "switchyard", State: m.state()}
+	c := modelCard{ID: m.Name, Object: "model", Created: m.created, OwnedBy: "switchyard", State: m.state()}
 	if l := m.now(); l != nil {
 		c.Context = l.m.Context()
 	}
@@ -54,31 +54,6 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 		status, state = http.StatusServiceUnavailable, "draining"
 	}
 	writeJSON(w, status, map[string]string{"status": state})
-}
-
-// embeddings answers with the error that fits until encoders can be opened.
-func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) {
-	f, err := s.body(w, r)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	name := f.str("model", "")
-	if !f.has("input") {
-		f.bad("input", "it is required")
-	}
-	f.ignore("input", "encoding_format", "dimensions", "user")
-	if err := f.done(); err != nil {
-		writeError(w, err)
-		return
-	}
-	if s.models[name] == nil {
-		writeError(w, unknownModel(name))
-		return
-	}
-	e := badRequest("model", "The model %q generates text and gives no embeddings.", name)
-	e.Code = "unsupported_model"
-	writeError(w, e)
 }
 
 // helper finds the model of /tokenize and /detokenize, which may be left out where there is one only.

@@ -133,7 +133,13 @@ func (f *serveFlags) sources(ctx context.Context, s stdio) ([]serve.Source, erro
 		}
 		flags := f.modelFlags
 		flags.dir = dir
-		out = append(out, serve.Source{Name: name, Open: func() (*model.Model, error) { return flags.open(ctx, stdio{err: s.err}, 0) }})
+		src := serve.Source{Name: name}
+		if flags.isEncoder() {
+			src.Encoder = func() (*model.Encoder, error) { return flags.openEncoder(stdio{err: s.err}) }
+		} else {
+			src.Open = func() (*model.Model, error) { return flags.open(ctx, stdio{err: s.err}, 0) }
+		}
+		out = append(out, src)
 	}
 	return out, nil
 }
