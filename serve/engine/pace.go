@@ -42,6 +42,7 @@ func (p *pace) budget(decoders, chunk int, short bool) int {
 	if cost == 0 {
 		cost = dearer * p.alone
 	}
+	cost = max(cost, p.alone)    // no token is cheaper than in a large chunk: what looks so was noise
 	if cost == 0 || spare == 0 { // nothing is known yet
 		return min(chunk, 4*minChunk)
 	}

@@ -64,8 +64,8 @@ func (e *Engine) span(s share) model.Span {
 }
 
 // plan picks what the next step computes: every job that decodes, and prompts within the budget. The prompt that has
-// least left goes first, so that a short one does not wait behind a long one; the one that came first gets half of every
-// eighth step's budget whatever comes.
+// least left goes first, so that a short one does not wait behind a long one. Where others decode, long prompts are read only
+// where no short one waits, and in every eighth step whatever comes.
 func (e *Engine) plan() []share {
 	var plan []share
 	var prompts []*Job
@@ -83,26 +83,32 @@ func (e *Engine) plan() []share {
 	if len(prompts) == 0 {
 		return plan
 	}
-	first := slices.MinFunc(prompts, order)
+	return append(plan, e.chunks(prompts, len(plan))...)
+}
+
+// chunks shares a step's budget among the prompts, where so many others decode.
+func (e *Engine) chunks(prompts []*Job, decoders int) []share {
+	first, short := slices.MinFunc(prompts, order), slices.ContainsFunc(prompts, (*Job).short)
 	slices.SortStableFunc(prompts, func(a, b *Job) int { return cmp.Or(cmp.Compare(a.left(), b.left()), order(a, b)) })
-	budget := e.pace.budget(len(plan), e.opts.Chunk, slices.ContainsFunc(prompts, (*Job).short))
-	keep := 0
-	if prompts[0] != first && e.steps%patience == 0 {
-		keep = min(first.chunk(), max(1, budget/2))
+	budget, long := e.pace.budget(decoders, e.opts.Chunk, short), e.opts.Chunk
+	if short && decoders > 0 { // long prompts wait, but for their turn
+		if long = 0; e.steps%patience == 0 && !first.short() {
+			long = min(budget/2, e.pace.budget(decoders, e.opts.Chunk, false))
+		}
+		budget -= long
 	}
-	budget -= keep
+	var out []share
 	for _, j := range prompts {
-		n := min(j.chunk(), budget)
-		if j == first {
-			n = min(j.chunk(), budget+keep)
-			budget += keep
+		from := &budget
+		if short && decoders > 0 && !j.short() {
+			from = &long
 		}
-		if n > 0 {
-			plan = append(plan, share{j, n})
-			budget -= n
+		if n := min(j.chunk(), *from); n > 0 {
+			out = append(out, share{j, n})
+			*from -= n
 		}
 	}
-	return plan
+	return out
 }
 
 // patience is how many steps the oldest prompt waits at most for its share.
