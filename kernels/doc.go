@@ -12,6 +12,7 @@
 //
 //	generic      Go; the specification of every operation (8 lanes)
 //	avx2         AVX2 + FMA + F16C (8 lanes)
+//	avxvnni      avx2 + AVX-VNNI (8 lanes)
 //	avx512vnni   avx2 + AVX-512 F, BW, DQ, VL and VNNI (16 lanes)
 //
 // The build tag purego leaves only generic. Nothing here is chosen by package state: New decides.

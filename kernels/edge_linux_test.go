@@ -98,3 +98,31 @@ func TestMatMulStaysInside(t *testing.T) {
 		}
 	})
 }
+
+// TestPackedStaysInside packs, quantises and multiplies in memory whose neighbours cannot be touched.
+func TestPackedStaysInside(t *testing.T) {
+	eachLevel(t, func(t *testing.T, level string) {
+		e := engine(t, level, 1)
+		r := rand.New(rand.NewPCG(27, 28))
+		x, src, w, q, dst := edgeOf(t, 1<<17), edgeOf(t, 1<<17), edgeOf(t, 1<<17), edgeOf(t, 1<<17), edgeOf(t, 1<<15)
+		for i := range 300 {
+			d, side := packedTypes[i%2], i/2%2
+			rows, n, k := 1+r.IntN(30), 1+r.IntN(70), 1+r.IntN(330)
+			size, err := PackedBytes(d, n, k)
+			require.NoError(t, err)
+			m, err := PackedMatrix(d, n, k, w.at(side, size))
+			require.NoError(t, err)
+			from := Matrix{DType: weightTypes[i%3], Rows: n, Cols: k, Data: src.at(side, n*k*weightTypes[i%3].Size())}
+			copy(from.Data, randomMatrix(r, from.DType, n, k).Data)
+			require.NoError(t, e.Pack(m, from))
+
+			p := Product{Dst: tensor.MatOf(dst.floats(side, rows*n), rows, n), X: tensor.MatOf(x.floats(side, rows*k), rows, k), W: m}
+			copy(p.X.Data, random(r, rows*k))
+			p.XQ.Resize(e, rows, k)
+			p.XQ.data = q.at(side, len(p.XQ.data))
+			e.QuantiseRows(p.XQ, p.X)
+			e.Block(0, p, 0, n)
+			requirePackedNear(t, p, fmt.Sprintf("%v T=%d N=%d K=%d", d, rows, n, k))
+		}
+	})
+}

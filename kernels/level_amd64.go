@@ -12,6 +12,9 @@ func levels() []level {
 		return have
 	}
 	have = append(have, levelAVX2())
+	if x.HasAVXVNNI {
+		have = append(have, levelAVXVNNI())
+	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI {
 		have = append(have, levelAVX512VNNI())
 	}

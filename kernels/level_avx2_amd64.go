@@ -21,7 +21,15 @@ func levelAVX2() level {
 	p.cols[1] = [colsRows + 1]colsFunc{nil, colsF161AVX2, colsF162AVX2, colsF163AVX2, colsF164AVX2, colsF165AVX2, colsF166AVX2}
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX2, widenF16SliceAVX2
 	p.narrowBF16, p.narrowF16 = narrowBF16SliceAVX2, narrowF16SliceAVX2
-	return level{name: "avx2", prims: p, packed: packedGeneric(), mat: matAVX2(), peak: peakKernels{f32: peakF32AVX2, flops: 2 * 12 * 8, read: readAllAVX2, i8: peakI8AVX2, ops: 2 * 12 * 16}}
+	return level{name: "avx2", prims: p, packed: packedAVX2(), mat: matAVX2(), peak: peakKernels{f32: peakF32AVX2, flops: 2 * 12 * 8, read: readAllAVX2, i8: peakI8AVX2, ops: 2 * 12 * 16}}
+}
+
+// levelAVXVNNI is avx2 with dot products of bytes.
+func levelAVXVNNI() level {
+	l := levelAVX2()
+	l.name, l.packed = "avxvnni", packedAVXVNNI()
+	l.peak.i8, l.peak.ops = peakI8AVXVNNI, 2*12*32
+	return l
 }
 
 func matAVX2() matKernels {

@@ -4,20 +4,25 @@
 
 package kernels
 
-// peakF32AVX2 does n times 12 independent multiply-adds of a register.
-//
-//go:noescape
-func peakF32AVX2(n int)
-
 // peakI8AVX2 does n times 12 independent dot products of bytes in 8 lanes.
 //
 //go:noescape
 func peakI8AVX2(n int)
 
+// peakF32AVX2 does n times 12 independent multiply-adds of a register.
+//
+//go:noescape
+func peakF32AVX2(n int)
+
 // readAllAVX2 loads n bytes, a positive multiple of 1024, and forgets them.
 //
 //go:noescape
 func readAllAVX2(p *byte, n int)
+
+// peakI8AVX512 does n times 24 independent dot products of bytes in 16 lanes.
+//
+//go:noescape
+func peakI8AVX512(n int)
 
 // peakF32AVX512 does n times 24 independent multiply-adds of a register.
 //
@@ -29,12 +34,12 @@ func peakF32AVX512(n int)
 //go:noescape
 func peakBF16AVX512(n int)
 
-// peakI8AVX512 does n times 24 independent dot products of bytes in 16 lanes.
-//
-//go:noescape
-func peakI8AVX512(n int)
-
 // readAllAVX512 loads n bytes, a positive multiple of 1024, and forgets them.
 //
 //go:noescape
 func readAllAVX512(p *byte, n int)
+
+// peakI8AVXVNNI does n times 12 independent dot products of bytes in 8 lanes.
+//
+//go:noescape
+func peakI8AVXVNNI(n int)

@@ -21,8 +21,9 @@ type packKernels struct {
 	pair  func(s *scratch, t *panelTask)        // two panels; nil: one after the other
 	pack  [numPackFormats]func(p *panelPacking) // weights
 
-	claim func(p uintptr, stride, rows int)         // asks for rows that are written soon; may be nil
-	group func(s *scratch, t *panelTask, group int) // groupPanels[group] panels, up to groupRows[group] rows; nil: one by one
+	claim     func(p uintptr, stride, rows int) // asks for rows that are written soon; may be nil
+	groupRows [numGroups]int
+	group     func(s *scratch, t *panelTask, group int) // groupPanels[group] panels, up to groupRows[group] rows; nil: one by one
 }
 
 // panelTask multiplies all rows of x with one or two panels.
@@ -132,7 +133,7 @@ func (k *packKernels) several(rows, left int) (group, size int) {
 	}
 	if k.group != nil {
 		for g, n := range groupPanels {
-			if rows <= groupRows[g] && left >= n {
+			if rows <= k.groupRows[g] && left >= n {
 				return g, n
 			}
 		}

@@ -58,8 +58,8 @@ func (k *packedTiles) runPanel(s *scratch, t *panelTask) {
 }
 
 // groupPanels is how many panels are read side by side for few rows, the more the better: one stream leaves part of the
-// memory idle. With 12 registers of sums there are groupRows rows at most.
-var groupPanels, groupRows = [numGroups]int{4, 2}, [numGroups]int{3, 6}
+// memory idle.
+var groupPanels = [numGroups]int{4, 2}
 
 const numGroups = 2
 

@@ -4,6 +4,66 @@
 
 package kernels
 
+// panelQ81AVX2 multiplies 1 rows of X with 1 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelQ81AVX2(a *packedArgs)
+
+// panelQ82AVX2 multiplies 2 rows of X with 1 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelQ82AVX2(a *packedArgs)
+
+// panelQ83AVX2 multiplies 3 rows of X with 1 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelQ83AVX2(a *packedArgs)
+
+// panelsQ81x2AVX2 multiplies 1 rows of X with 2 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ81x2AVX2(a *packedArgs)
+
+// panelsQ82x2AVX2 multiplies 2 rows of X with 2 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ82x2AVX2(a *packedArgs)
+
+// panelsQ81x4AVX2 multiplies 1 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ81x4AVX2(a *packedArgs)
+
+// panelQ41AVX2 multiplies 1 rows of X with 1 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelQ41AVX2(a *packedArgs)
+
+// panelQ42AVX2 multiplies 2 rows of X with 1 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelQ42AVX2(a *packedArgs)
+
+// panelQ43AVX2 multiplies 3 rows of X with 1 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelQ43AVX2(a *packedArgs)
+
+// panelsQ41x2AVX2 multiplies 1 rows of X with 2 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ41x2AVX2(a *packedArgs)
+
+// panelsQ42x2AVX2 multiplies 2 rows of X with 2 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ42x2AVX2(a *packedArgs)
+
+// panelsQ41x4AVX2 multiplies 1 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ41x4AVX2(a *packedArgs)
+
 // panelQ81AVX512 multiplies 1 rows of X with 1 neighbouring panels of Q8P.
 //
 //go:noescape
@@ -293,3 +353,63 @@ func fetchAVX512(p uintptr, lines int)
 //
 //go:noescape
 func claimAVX512(p uintptr, stride, rows int)
+
+// panelQ81AVXVNNI multiplies 1 rows of X with 1 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelQ81AVXVNNI(a *packedArgs)
+
+// panelQ82AVXVNNI multiplies 2 rows of X with 1 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelQ82AVXVNNI(a *packedArgs)
+
+// panelQ83AVXVNNI multiplies 3 rows of X with 1 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelQ83AVXVNNI(a *packedArgs)
+
+// panelsQ81x2AVXVNNI multiplies 1 rows of X with 2 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ81x2AVXVNNI(a *packedArgs)
+
+// panelsQ82x2AVXVNNI multiplies 2 rows of X with 2 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ82x2AVXVNNI(a *packedArgs)
+
+// panelsQ81x4AVXVNNI multiplies 1 rows of X with 4 neighbouring panels of Q8P.
+//
+//go:noescape
+func panelsQ81x4AVXVNNI(a *packedArgs)
+
+// panelQ41AVXVNNI multiplies 1 rows of X with 1 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelQ41AVXVNNI(a *packedArgs)
+
+// panelQ42AVXVNNI multiplies 2 rows of X with 1 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelQ42AVXVNNI(a *packedArgs)
+
+// panelQ43AVXVNNI multiplies 3 rows of X with 1 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelQ43AVXVNNI(a *packedArgs)
+
+// panelsQ41x2AVXVNNI multiplies 1 rows of X with 2 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ41x2AVXVNNI(a *packedArgs)
+
+// panelsQ42x2AVXVNNI multiplies 2 rows of X with 2 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ42x2AVXVNNI(a *packedArgs)
+
+// panelsQ41x4AVXVNNI multiplies 1 rows of X with 4 neighbouring panels of Q4P.
+//
+//go:noescape
+func panelsQ41x4AVXVNNI(a *packedArgs)

@@ -35,6 +35,7 @@ TEXT ·panelQ81AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -123,6 +124,7 @@ TEXT ·panelQ82AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -236,6 +238,7 @@ TEXT ·panelQ83AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -374,6 +377,7 @@ TEXT ·panelQ84AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -537,6 +541,7 @@ TEXT ·panelQ85AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -725,6 +730,7 @@ TEXT ·panelQ86AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -939,6 +945,7 @@ TEXT ·panelQ87AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -1179,6 +1186,7 @@ TEXT ·panelQ88AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -1444,6 +1452,7 @@ TEXT ·panelQ89AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -1734,6 +1743,7 @@ TEXT ·panelQ810AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -2049,6 +2059,7 @@ TEXT ·panelQ811AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -2389,6 +2400,7 @@ TEXT ·panelQ812AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -2753,6 +2765,7 @@ TEXT ·panelsQ81x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -2898,6 +2911,7 @@ TEXT ·panelsQ82x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -3092,6 +3106,7 @@ TEXT ·panelsQ83x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -3335,6 +3350,7 @@ TEXT ·panelsQ84x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -3627,6 +3643,7 @@ TEXT ·panelsQ85x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -3968,6 +3985,7 @@ TEXT ·panelsQ86x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -4358,6 +4376,7 @@ TEXT ·panelsQ81x4AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -4617,6 +4636,7 @@ TEXT ·panelsQ82x4AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end
@@ -4973,6 +4993,7 @@ TEXT ·panelsQ83x4AVX512(SB), NOSPLIT, $0-8
 	MOVQ 112(AX), BX
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
+	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	LEAQ 2176(DI), R11
 	MOVQ CX, R15
 	SUBQ $2, R15 // steps until prefetches reach the end

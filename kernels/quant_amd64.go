@@ -4,6 +4,11 @@
 
 package kernels
 
+// quantAVX2 quantises n > 0 blocks of 32 activations.
+//
+//go:noescape
+func quantAVX2(dst *byte, x *float32, n int)
+
 // quantAVX512 quantises n > 0 blocks of 32 activations.
 //
 //go:noescape

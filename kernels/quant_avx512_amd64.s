@@ -5,22 +5,22 @@
 #include "textflag.h"
 
 // constants, each repeated over a register
-DATA quantConstAVX512<>+0(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+8(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+16(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+24(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+32(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+40(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+48(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+56(SB)/8, $0x7fffffff7fffffff
-DATA quantConstAVX512<>+64(SB)/8, $0x42fe000042fe0000
-DATA quantConstAVX512<>+72(SB)/8, $0x42fe000042fe0000
-DATA quantConstAVX512<>+80(SB)/8, $0x42fe000042fe0000
-DATA quantConstAVX512<>+88(SB)/8, $0x42fe000042fe0000
-DATA quantConstAVX512<>+96(SB)/8, $0x42fe000042fe0000
-DATA quantConstAVX512<>+104(SB)/8, $0x42fe000042fe0000
-DATA quantConstAVX512<>+112(SB)/8, $0x42fe000042fe0000
-DATA quantConstAVX512<>+120(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+0(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+8(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+16(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+24(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+32(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+40(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+48(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+56(SB)/8, $0x42fe000042fe0000
+DATA quantConstAVX512<>+64(SB)/8, $0x7fffffff7fffffff
+DATA quantConstAVX512<>+72(SB)/8, $0x7fffffff7fffffff
+DATA quantConstAVX512<>+80(SB)/8, $0x7fffffff7fffffff
+DATA quantConstAVX512<>+88(SB)/8, $0x7fffffff7fffffff
+DATA quantConstAVX512<>+96(SB)/8, $0x7fffffff7fffffff
+DATA quantConstAVX512<>+104(SB)/8, $0x7fffffff7fffffff
+DATA quantConstAVX512<>+112(SB)/8, $0x7fffffff7fffffff
+DATA quantConstAVX512<>+120(SB)/8, $0x7fffffff7fffffff
 GLOBL quantConstAVX512<>(SB), RODATA|NOPTR, $128
 
 // func quantAVX512(dst *byte, x *float32, n int)
@@ -28,46 +28,48 @@ TEXT ·quantAVX512(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
-	VPBROADCASTD quantConstAVX512<>+0(SB), Z20 // all but the sign
-	VMOVSS quantConstAVX512<>+64(SB), X21
+	VMOVSS quantConstAVX512<>+0(SB), X15
 block:
-	VMOVUPS (SI), Z0
-	VMOVUPS 64(SI), Z1
-	VPANDD Z20, Z0, Z2
-	VPANDD Z20, Z1, Z3
-	VPMAXUD Z2, Z3, Z2
-	VEXTRACTI64X4 $1, Z2, Y3
-	VPMAXUD Y3, Y2, Y2
-	VEXTRACTI128 $1, Y2, X3
-	VPMAXUD X3, X2, X2
-	VPSHUFD $0x4e, X2, X3
-	VPMAXUD X3, X2, X2
-	VPSHUFD $0xb1, X2, X3
-	VPMAXUD X3, X2, X2
-	VMOVD X2, AX
+	VMOVUPS 0(SI), Z8
+	VPANDD quantConstAVX512<>+64(SB), Z8, Z4
+	VMOVUPS 64(SI), Z9
+	VPANDD quantConstAVX512<>+64(SB), Z9, Z5
+	VPMAXUD Z5, Z4, Z4
+	VEXTRACTI64X4 $1, Z4, Y5
+	VPMAXUD Y5, Y4, Y4
+	VEXTRACTI128 $1, Y4, X5
+	VPMAXUD X5, X4, X4
+	VPSHUFD $0x4e, X4, X5
+	VPMAXUD X5, X4, X4
+	VPSHUFD $0xb1, X4, X5
+	VPMAXUD X5, X4, X4
+	VMOVD X4, AX
 	CMPL AX, $0x7f800000
 	JCC broken
 	CMPL AX, $0x0d800000 // 2^-100
 	JCS zero
-	VDIVSS X21, X2, X4 // scale
-	VDIVSS X2, X21, X5
+	VMOVAPS X4, X2
+	VDIVSS X15, X2, X4 // scale
+	VDIVSS X2, X15, X5
 	VBROADCASTSS X5, Z5
-	VMULPS Z5, Z0, Z0
-	VMULPS Z5, Z1, Z1
-	VCVTPS2DQ Z0, Z0
-	VCVTPS2DQ Z1, Z1
-	VPMOVSDB Z0, (DI)
-	VPMOVSDB Z1, 16(DI)
-	VPADDD Z0, Z1, Z2
-	VEXTRACTI64X4 $1, Z2, Y3
-	VPADDD Y3, Y2, Y2
-	VEXTRACTI128 $1, Y2, X3
-	VPADDD X3, X2, X2
-	VPSHUFD $0x4e, X2, X3
-	VPADDD X3, X2, X2
-	VPSHUFD $0xb1, X2, X3
-	VPADDD X3, X2, X2
-	VMOVD X2, AX
+	VMULPS Z5, Z8, Z8
+	VCVTPS2DQ Z8, Z8
+	VMOVAPS Z8, Z0
+	VMULPS Z5, Z9, Z9
+	VCVTPS2DQ Z9, Z9
+	VMOVAPS Z9, Z1
+	VPMOVSDB Z8, (DI)
+	VPMOVSDB Z9, 16(DI)
+	VPADDD Z1, Z0, Z0
+	VEXTRACTI64X4 $1, Z0, Y1
+	VPADDD Y1, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VPSHUFD $0x4e, X0, X1
+	VPADDD X1, X0, X0
+	VPSHUFD $0xb1, X0, X1
+	VPADDD X1, X0, X0
+	VMOVD X0, AX
 store:
 	VXORPS X6, X6, X6
 	VCVTSI2SSL AX, X6, X6

@@ -1,7 +1,7 @@
 package main
 
 // actRoom: activations, alone and times up.
-var actRoom = room{"act", func(f *file, d *decls) {
+var actRoom = room{name: "act", emit: func(f *file, d *decls) {
 	for _, a := range []struct {
 		name, doc string
 		body      func(f *file)

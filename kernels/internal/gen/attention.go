@@ -5,7 +5,7 @@ import "fmt"
 // scoresRoom: one query against keys, four keys at a time.
 //
 //	DI dst  R9 keys left  SI q  R11 len(q)  BX k  DX stride in bytes  R10 3·stride  R8, R12 walkers of q and k
-var scoresRoom = room{"scores", func(f *file, d *decls) {
+var scoresRoom = room{name: "scores", emit: func(f *file, d *decls) {
 	d.add(f, "attnScores", "(dst, q, k []float32, stride int, scale float32)", "is dst[j] = scale · Σ_d q[d]·k[j·stride+d].")
 	f.begin("attnScores", fmt.Sprintf("func attnScores%s(dst, q, k []float32, stride int, scale float32)", f.suffix), 0, 84)
 	f.p("MOVQ dst_base+0(FP), DI")
@@ -78,7 +78,7 @@ func scores(f *file, n int) {
 // mixRoom: values weighted by probabilities.
 //
 //	DI acc  R11 elements left  R8 p  R9 len(p)  BX v  DX stride in bytes  R10, R12 walkers of p and v  CX values left
-var mixRoom = room{"mix", func(f *file, d *decls) {
+var mixRoom = room{name: "mix", emit: func(f *file, d *decls) {
 	d.add(f, "attnMix", "(acc, p, v []float32, stride int)", "is acc[d] += Σ_j p[j]·v[j·stride+d], j ascending.")
 	f.begin("attnMix", fmt.Sprintf("func attnMix%s(acc, p, v []float32, stride int)", f.suffix), 0, 80)
 	f.p("MOVQ acc_base+0(FP), DI")

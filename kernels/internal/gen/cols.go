@@ -9,7 +9,7 @@ import "fmt"
 //
 // Each output is one chain of multiply-adds over the columns of a, so bits do not depend on R nor on the number of
 // blocks taken at once.
-var colsRoom = room{"cols", func(f *file, d *decls) {
+var colsRoom = room{name: "cols", emit: func(f *file, d *decls) {
 	for _, w := range []weightFormat{weightFormats[0], weightFormats[2]} {
 		for r := 1; r <= colsRows; r++ {
 			cols(f, d, w, r)

@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // convertRoom: 16-bit formats to and from f32, whole registers only: n is a multiple of the lanes and not 0.
-var convertRoom = room{"convert", func(f *file, d *decls) {
+var convertRoom = room{name: "convert", emit: func(f *file, d *decls) {
 	half := "X"
 	if f.wide() {
 		half = "Y"

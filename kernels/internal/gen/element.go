@@ -70,7 +70,7 @@ func floatArgs(names []string) string {
 }
 
 // elementRoom: the plain elementwise kernels.
-var elementRoom = room{"element", func(f *file, d *decls) {
+var elementRoom = room{name: "element", emit: func(f *file, d *decls) {
 	v := f.v
 	for _, e := range []elements{
 		{name: "scale", doc: "is dst *= a.", slices: []string{"dst"}, reads: 1, floats: []string{"a"}, writes: []int{0},

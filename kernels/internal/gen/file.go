@@ -23,6 +23,10 @@ var isas = []isa{
 	{"avx512", "AVX512", 16, "Z", 6},
 }
 
+// avxVNNI is avx2 with the VEX form of VPDPBUSD; only some rooms have kernels of their own for it.
+var avxVNNI = isa{"avxvnni", "AVXVNNI", 8, "Y", 0}
+
+func (i isa) vnni() bool     { return i.file == avxVNNI.file }
 func (i isa) wide() bool     { return i.lanes == 16 }
 func (i isa) regs() int      { return 2 * i.lanes }
 func (i isa) bytes() int     { return 4 * i.lanes }

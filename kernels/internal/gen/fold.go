@@ -85,7 +85,7 @@ func (r fold) lanes(f *file) {
 func startZero(f *file, a int) { f.zero(a) }
 
 // foldRoom: the reductions.
-var foldRoom = room{"fold", func(f *file, d *decls) {
+var foldRoom = room{name: "fold", emit: func(f *file, d *decls) {
 	fold{name: "sum", doc: "is Σ x.", sig: "(x []float32)", slices: []string{"x"}, accs: 4, size: 24, start: startZero,
 		step: func(f *file, a int, disp string, masked bool) {
 			f.load(disp+"(DI)", 8+a, masked)

@@ -6,34 +6,15 @@ import (
 )
 
 // limitRoom: what the machine can do at most.
-var limitRoom = room{"limit", func(f *file, d *decls) {
+var limitRoom = room{name: "limit", vnni: true, emit: func(f *file, d *decls) {
+	peakI8(f, d)
+	if f.vnni() {
+		return
+	}
 	peak(f, d, "peakF32", "multiply-adds", func(w, x, acc int) { f.p("VFMADD231PS %s, %s, %s", f.v(w), f.v(x), f.v(acc)) })
 	if f.wide() {
 		peak(f, d, "peakBF16", "bf16 dot products of pairs", f.dotBF16)
 	}
-
-	accs := f.peakAccs()
-
-	// Unsigned times signed bytes into 32 bits: four products a lane where there is an instruction for it, else two
-	// 16-bit ones and the addition.
-	d.add(f, "peakI8", "(n int)", fmt.Sprintf("does n times %d independent dot products of bytes in %d lanes.", accs, f.lanes))
-	f.begin("peakI8", fmt.Sprintf("func peakI8%s(n int)", f.suffix), 0, 8)
-	f.p("MOVQ n+0(FP), CX")
-	for a := range accs + 3 {
-		f.zero(a)
-	}
-	f.p("loop:")
-	for a := range accs {
-		if f.wide() {
-			f.p("VPDPBUSD %s, %s, %s", f.v(accs), f.v(accs+1), f.v(a))
-			continue
-		}
-		f.p("VPMADDWD %s, %s, %s", f.v(accs), f.v(accs+1), f.v(accs+2))
-		f.p("VPADDD %s, %s, %s", f.v(accs+2), f.v(a), f.v(a))
-	}
-	f.p("DECQ CX")
-	f.p("JNZ loop")
-	f.end()
 
 	// Four streams with prefetches: one stream leaves part of the memory idle.
 	d.add(f, "readAll", "(p *byte, n int)", "loads n bytes, a positive multiple of 1024, and forgets them.")
@@ -96,4 +77,33 @@ func operand(i, lanes int) []uint32 {
 		w[j] = r.Uint32()&0x807f807f | 0x3f803f80
 	}
 	return w
+}
+
+// peakI8 measures dot products of bytes.
+func peakI8(f *file, d *decls) {
+	accs := f.peakAccs()
+	// Unsigned times signed bytes into 32 bits: four products a lane where there is an instruction for it, else two
+	// 16-bit ones and the addition.
+	d.add(f, "peakI8", "(n int)", fmt.Sprintf("does n times %d independent dot products of bytes in %d lanes.", accs, f.lanes))
+	f.begin("peakI8", fmt.Sprintf("func peakI8%s(n int)", f.suffix), 0, 8)
+	f.p("MOVQ n+0(FP), CX")
+	for a := range accs + 3 {
+		f.zero(a)
+	}
+	f.p("loop:")
+	for a := range accs {
+		if f.vnni() {
+			dotBytes(f, accs, accs+1, f.v(a))
+			continue
+		}
+		if f.wide() {
+			f.p("VPDPBUSD %s, %s, %s", f.v(accs), f.v(accs+1), f.v(a))
+			continue
+		}
+		f.p("VPMADDWD %s, %s, %s", f.v(accs), f.v(accs+1), f.v(accs+2))
+		f.p("VPADDD %s, %s, %s", f.v(accs+2), f.v(a), f.v(a))
+	}
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.end()
 }

@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 func main() {
@@ -25,7 +26,10 @@ func files() map[string]string {
 	out := map[string]string{}
 	for _, room := range []room{tileRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, convertRoom, limitRoom, packedRoom, quantRoom, packRoom} {
 		decl := &decls{}
-		for _, i := range isas {
+		for _, i := range append(slices.Clone(isas), avxVNNI) {
+			if i.vnni() && !room.vnni {
+				continue
+			}
 			f := newFile(i, room.name)
 			room.emit(f, decl)
 			if f.body.Len() == 0 { // the level has none of its own
@@ -42,4 +46,5 @@ func files() map[string]string {
 type room struct {
 	name string
 	emit func(f *file, d *decls)
+	vnni bool // has kernels for avxVNNI
 }

@@ -5,7 +5,7 @@ import "fmt"
 // packRoom: weights to packed formats; see pack.go and pack_q4.go of package kernels. Registers hold one k of 16 rows.
 //
 //	SI, R9, R10, R11 rows 0, 4, 8, 12  DX bytes of a row  R8 3·stride  R12 scratch [32][16] f32  DI dst  CX what is left
-var packRoom = room{"pack", func(f *file, d *decls) {
+var packRoom = room{name: "pack", emit: func(f *file, d *decls) {
 	if !f.wide() {
 		return
 	}

@@ -8,8 +8,13 @@ import "fmt"
 // panel kernels take 1..12 rows of X and one panel as it is stored; memory sets their pace, so they prefetch the
 // weights further on. pair kernels take 1..6 rows and two panels, whose scales (and nibbles) have been widened once for
 // all rows: then 10 of 11 instructions multiply.
-var packedRoom = room{"packed", func(f *file, d *decls) {
+var packedRoom = room{name: "packed", vnni: true, emit: func(f *file, d *decls) {
 	if !f.wide() {
+		for _, w := range packedFormats {
+			for _, s := range [][2]int{{1, 1}, {2, 1}, {3, 1}, {1, 2}, {2, 2}, {1, 4}} {
+				panelKernel(f, d, w, s[0], s[1])
+			}
+		}
 		return
 	}
 	for _, w := range packedFormats {
@@ -108,16 +113,19 @@ func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 	f.p("MOVQ %d(AX), DI", pkW)
 	f.p("MOVQ %d(AX), BX", pkPanel)
 	f.p("LEAQ (BX)(BX*2), R12")
-	f.p("VPBROADCASTD %s, Z%d", f.bits(magicOf), magicReg)
-	if w.q4() {
+	if f.wide() {
+		f.p("VPBROADCASTD %s, Z%d", f.bits(magicOf), magicReg)
 		f.p("VPBROADCASTD %s, Z%d", f.bits(0x0f0f0f0f), maskReg)
+	}
+	if w.q4() {
 		f.p("MOVQ DI, R13 // D and M")
 		f.p("ADDQ $%d, DI", w.head)
 	}
 	f.p("LEAQ %d(DI), R11", w.ahead*w.step)
 	f.p("MOVQ CX, R15")
 	f.p("SUBQ $%d, R15 // steps until prefetches reach the end", w.ahead)
-	for r := range rows * panels {
+	each := 16 / f.lanes // registers of a panel's sums
+	for r := range rows * panels * each {
 		f.zero(r)
 	}
 	f.p("PCALIGN $32")
@@ -127,7 +135,11 @@ func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 		for l := b; 64*l < w.step; l += 2 {
 			lines = append(lines, 64*l)
 		}
-		panelBlock(f, w, rows, panels, b, lines)
+		if f.wide() {
+			panelBlock(f, w, rows, panels, b, lines)
+		} else {
+			halfBlock(f, w, rows, panels, b, lines)
+		}
 	}
 	f.p("ADDQ $%d, DI", w.step)
 	f.p("ADDQ $%d, R11", w.step)
@@ -145,7 +157,9 @@ func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 	f.p("MOVQ %d(AX), DX", pkDstStride)
 	for r := range rows {
 		for p := range panels {
-			f.p("VMOVUPS Z%d, %d(DI)", p*rows+r, 64*p)
+			for h := range each {
+				f.p("VMOVUPS %s, %d(DI)", f.v((p*rows+r)*each+h), 64*p+f.bytes()*h)
+			}
 		}
 		if r < rows-1 {
 			f.p("ADDQ DX, DI")

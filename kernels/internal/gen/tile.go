@@ -12,7 +12,7 @@ import "fmt"
 //	AX args  SI x  DX x stride  R8 3·stride  R9 5·stride  DI w  BX w stride  R10 3·stride
 //	R11 prefetch  R13 its stride  R14 3·stride  R15 its step  R12 panel  CX steps left
 //	registers: acc[r][c] = r*4+c, then the rows of X, then one or two for W
-var tileRoom = room{"tile", func(f *file, d *decls) {
+var tileRoom = room{name: "tile", emit: func(f *file, d *decls) {
 	for _, w := range weightFormats {
 		for r := 1; r <= f.rows; r++ {
 			tile(f, d, variant{"tile", w, r}, "adds %d rows of X times 4 rows of "+w.name+" weights into lane accumulators")
