@@ -1,6 +1,10 @@
 package kernels
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/seed2fbf7788/switchyard/tensor"
+)
 
 // packedArgs is what tile kernels on packed weights read; offsets known to internal/gen.
 type packedArgs struct {
@@ -11,8 +15,10 @@ type packedArgs struct {
 	prefetch      [2]uintptr // pair kernels: what to prefetch; others: where to go on at the end of the panel
 	lines         int        // that pair kernels prefetch of each in a step
 	steps         int
-	more          int // 0: start sums at zero, else go on from dst
+	more          int // of pair kernels: 0: start sums at zero, else go on from sum
 	panelBytes    int
+	sum           [2]unsafe.Pointer
+	sumStride     int // bytes
 }
 
 // packedTiles are the tile kernels of a level, by rows of X. widen prepares steps of a panel (the first at p, its head
@@ -88,13 +94,14 @@ func (c tiling) height(r int) int {
 	return c.small
 }
 
-// runPair multiplies all rows with two panels: pairSteps at a time their scales are widened, then all tiles pass.
+// runPair multiplies all rows with two panels: pairSteps at a time their scales are widened, then all tiles pass. Sums
+// stand in scratch until the last ones go to their place, whose rows may lie a power of two apart.
 func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 	a := &s.packed
 	p := packings[t.f]
 	c := tile(t.x.Rows, len(k.pair[t.f])-1)
 	tiles := c.nBig + c.nSmall
-	a.xStride, a.dstStride = t.x.stride, 4*t.dst[0].Stride
+	a.xStride, a.sumStride = t.x.stride, 4*panelRows
 	if t.cold {
 		k.start(t)
 		t.cold = false
@@ -108,7 +115,11 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 			a.scale[i] = unsafe.Pointer(unsafe.SliceData(s.pairs[i].scale))
 		}
 		k.ahead(a, t, from, tiles)
-		k.tiles(a, t, c, from)
+		dst := s.sums
+		if from+pairSteps >= t.k {
+			dst = t.dst
+		}
+		k.tiles(a, t, c, from, &s.sums, &dst)
 	}
 }
 
@@ -137,12 +148,14 @@ func (k *packedTiles) start(t *panelTask) {
 	}
 }
 
-func (k *packedTiles) tiles(a *packedArgs, t *panelTask, c tiling, from int) {
+func (k *packedTiles) tiles(a *packedArgs, t *panelTask, c tiling, from int, sum, dst *[2]tensor.Mat) {
+	a.dstStride = 4 * dst[0].Stride
 	for r := 0; r < t.x.Rows; {
 		n := c.height(r)
 		a.x = unsafe.Pointer(&t.x.data[r*t.x.stride+from*2*t.block])
 		for i := range 2 {
-			a.dst[i] = unsafe.Pointer(&t.dst[i].Data[r*t.dst[i].Stride])
+			a.dst[i] = unsafe.Pointer(&dst[i].Data[r*dst[i].Stride])
+			a.sum[i] = unsafe.Pointer(&sum[i].Data[r*panelRows])
 		}
 		k.pair[t.f][n](a)
 		for i := range 2 {

@@ -3,6 +3,8 @@ package kernels
 import (
 	"math"
 	"unsafe"
+
+	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 // scratch is the private memory of one worker, allocated once.
@@ -22,8 +24,9 @@ type scratch struct {
 	task     *panelTask
 	packed   packedArgs
 	pairs    [2]pairBuffer
-	xq       QuantRows // of a block whose X comes unquantised
-	panel    []float32 // [packedRows][16] outputs of a panel that is not whole
+	sums     [2]tensor.Mat // [packedRows][16] of a pair
+	xq       QuantRows     // of a block whose X comes unquantised
+	panel    []float32     // [packedRows][16] outputs of a panel that is not whole
 }
 
 func newScratch(l *level) scratch {
@@ -37,6 +40,9 @@ func newScratch(l *level) scratch {
 	}
 	if l.packed.pair != nil {
 		s.pairs = [2]pairBuffer{newPairBuffer(), newPairBuffer()}
+		for i := range s.sums {
+			s.sums[i] = tensor.MatOf(aligned(packedRows*panelRows), packedRows, panelRows)
+		}
 	}
 	s.allocTiles(&l.mat)
 	return s

@@ -73,6 +73,9 @@ const (
 	pkSteps
 	pkMore
 	pkPanel
+	pkSum
+	pkSum1
+	pkSumStride
 )
 
 // xRow is the operand at disp of row r of X: SI is row 0, R10 row 6.
@@ -244,9 +247,9 @@ func pairKernel(f *file, d *decls, w packedFormat, rows int) {
 	name := fmt.Sprintf("pair%s%d", w.name, rows)
 	packedBegin(f, d, name, fmt.Sprintf("multiplies %d rows of X with two panels of %sP, scales widened.", rows, w.name))
 	for p, reg := range []string{"DI", "BX"} {
-		f.p("MOVQ %d(AX), %s", pkDst+8*p, reg)
+		f.p("MOVQ %d(AX), %s", pkSum+8*p, reg)
 	}
-	f.p("MOVQ %d(AX), DX", pkDstStride)
+	f.p("MOVQ %d(AX), DX", pkSumStride)
 	f.p("CMPQ %d(AX), $0", pkMore)
 	f.p("JNE more")
 	for p := range 2 {
@@ -275,8 +278,8 @@ func pairKernel(f *file, d *decls, w packedFormat, rows int) {
 	f.p("TESTQ R15, R15")
 	f.p("JZ fetched")
 	f.p("fetch:")
-	f.p("PREFETCHT1 (R11)")
-	f.p("PREFETCHT1 (R12)")
+	f.p("PREFETCHT2 (R11)")
+	f.p("PREFETCHT2 (R12)")
 	f.p("ADDQ $64, R11")
 	f.p("ADDQ $64, R12")
 	f.p("DECQ R15")
@@ -366,7 +369,7 @@ func fetchLines(f *file, d *decls) {
 	f.p("MOVQ p+0(FP), SI")
 	f.p("MOVQ lines+8(FP), CX")
 	f.p("loop:")
-	f.p("PREFETCHT1 (SI)")
+	f.p("PREFETCHT2 (SI)")
 	f.p("ADDQ $64, SI")
 	f.p("DECQ CX")
 	f.p("JNZ loop")
