@@ -54,7 +54,8 @@ func (q QuantRows) Slice(a, b int) QuantRows {
 	return q
 }
 
-func (q QuantRows) row(i int) []byte { return q.data[i*q.stride : (i+1)*q.stride] }
+// row has a pointer receiver: copying what a caller has just written waits until older stores have reached the cache.
+func (q *QuantRows) row(i int) []byte { return q.data[i*q.stride : (i+1)*q.stride] }
 
 // CopyRow copies row j of src, of the same width and engine, to row i.
 func (q QuantRows) CopyRow(i int, src QuantRows, j int) {
