@@ -33,6 +33,7 @@ var allowed = map[string]string{
 	"bench/roofline":       "",
 	"bench":                "tensor tensor/dense kernels moe loader model model/random bench/roofline",
 	"model/report":         "moe tokenizer model/trace",
+	"route":                "tensor kernels moe loader model learn",
 	"learn":                "tensor kernels loader model",
 	"serve/grammar":        "",
 	"serve":                "moe tokenizer tokenizer/chat tokenizer/jinja model serve/engine serve/grammar",

@@ -15,9 +15,10 @@ import (
 
 // FitOptions of Fit; the zero value works.
 type FitOptions struct {
-	L2       float64                   // weight of ½‖W‖² against the mean loss of an example; 0 means 1/N
-	MaxIter  int                       // of L-BFGS; 0 means 200
-	Progress func(iteration, most int) // called after each iteration; or nil
+	L2        float64                   // weight of ½‖W‖² against the mean loss of an example; 0 means 1/N
+	MaxIter   int                       // of L-BFGS; 0 means 200
+	Precision float64                   // the end: no partial derivative of the loss is larger; 0 means 1e-5
+	Progress  func(iteration, most int) // called after each iteration; or nil
 }
 
 // Fit finds the head that minimises mean(-log softmax(logits)[y]) + L2/2·‖weights‖² (biases are free) with L-BFGS from zero.
@@ -38,6 +39,9 @@ func Fit(ctx context.Context, e *kernels.Engine, d Data, y []int, classes int, o
 	if o.MaxIter == 0 {
 		o.MaxIter = 200
 	}
+	if o.Precision == 0 {
+		o.Precision = 1e-5
+	}
 	f, err := newObjective(e, d, y, classes, o.L2)
 	if err != nil {
 		return nil, err
@@ -45,8 +49,8 @@ func Fit(ctx context.Context, e *kernels.Engine, d Data, y []int, classes int, o
 	x := make([]float64, f.params())
 	p := optimize.Problem{Func: f.value, Grad: f.gradient}
 	settings := &optimize.Settings{
-		GradientThreshold: 1e-5, MajorIterations: o.MaxIter, Recorder: recorder{ctx, o},
-		Converger: &optimize.FunctionConverge{Relative: 1e-6, Iterations: 5},
+		GradientThreshold: o.Precision, MajorIterations: o.MaxIter, Recorder: recorder{ctx, o},
+		Converger: &optimize.FunctionConverge{Relative: o.Precision / 10, Iterations: 5},
 	}
 	res, err := optimize.Minimize(p, x, settings, &optimize.LBFGS{Store: 8})
 	if ctx.Err() != nil {

@@ -46,7 +46,7 @@ func (c *Classifier) Save(dir, encoderDir string) error {
 	}
 	if c.enc != nil {
 		meta.Encoder = c.enc.Hash()
-		if err := copyEncoder(dir, encoderDir); err != nil {
+		if err := CopyEncoder(dir, encoderDir); err != nil {
 			return err
 		}
 	}
@@ -54,11 +54,11 @@ func (c *Classifier) Save(dir, encoderDir string) error {
 	if err != nil {
 		return err
 	}
-	return loader.Write(filepath.Join(dir, HeadFile), c.Head.tensors(""), map[string]string{metaKey: string(text)})
+	return loader.Write(filepath.Join(dir, HeadFile), c.Head.Tensors(""), map[string]string{metaKey: string(text)})
 }
 
-// tensors names a head's parts.
-func (h *Head) tensors(prefix string) []loader.Named {
+// Tensors names a head's parts: prefix and bias, dense, sparse.
+func (h *Head) Tensors(prefix string) []loader.Named {
 	n := h.Classes()
 	list := []loader.Named{{Name: prefix + "bias", Tensor: tensor.FromF32(h.B, n)}}
 	if h.W.Cols > 0 {
@@ -70,8 +70,8 @@ func (h *Head) tensors(prefix string) []loader.Named {
 	return list
 }
 
-// readHead reads what tensors wrote, for so many classes, dense features and buckets; the values are copied and finite.
-func readHead(f *loader.File, prefix string, classes, dense, buckets int) (*Head, error) {
+// ReadHead reads what Tensors wrote, for so many classes, dense features and buckets; the values are copied and finite.
+func ReadHead(f *loader.File, prefix string, classes, dense, buckets int) (*Head, error) {
 	h := &Head{}
 	for _, p := range []struct {
 		name  string
@@ -85,19 +85,28 @@ func readHead(f *loader.File, prefix string, classes, dense, buckets int) (*Head
 		if p.shape[len(p.shape)-1] == 0 {
 			continue
 		}
-		t, ok := f.Tensor(prefix + p.name)
-		if !ok || t.DType != tensor.F32 || !t.Shape.Equal(p.shape) {
-			return nil, fmt.Errorf("%w: tensor %s: want F32 %v, found %s", ErrFolder, prefix+p.name, p.shape, found(t, ok))
-		}
-		v := append([]float32(nil), t.F32s()...)
-		for i, x := range v {
-			if x-x != 0 {
-				return nil, fmt.Errorf("%w: tensor %s: value %d is %v", ErrFolder, prefix+p.name, i, x)
-			}
+		v, err := ReadTensor(f, prefix+p.name, p.shape)
+		if err != nil {
+			return nil, err
 		}
 		p.set(v)
 	}
 	return h, nil
+}
+
+// ReadTensor copies an F32 tensor of exactly this shape, all of it finite.
+func ReadTensor(f *loader.File, name string, shape tensor.Shape) ([]float32, error) {
+	t, ok := f.Tensor(name)
+	if !ok || t.DType != tensor.F32 || !t.Shape.Equal(shape) {
+		return nil, fmt.Errorf("%w: tensor %s: want F32 %v, found %s", ErrFolder, name, shape, found(t, ok))
+	}
+	v := append([]float32(nil), t.F32s()...)
+	for i, x := range v {
+		if x-x != 0 {
+			return nil, fmt.Errorf("%w: tensor %s: value %d is %v", ErrFolder, name, i, x)
+		}
+	}
+	return v, nil
 }
 
 func found(t *tensor.Tensor, ok bool) string {
@@ -134,7 +143,7 @@ func OpenClassifier(dir string, o model.Options) (*Classifier, error) {
 			return nil, errors.Join(fmt.Errorf("%w: %s was learnt on the encoder %.12s, found %.12s in %s", ErrFolder, HeadFile, meta.Encoder, hash, dir), c.Close())
 		}
 	}
-	if c.Head, err = readHead(f, "", len(c.Labels), dense, c.NGrams.Buckets); err != nil {
+	if c.Head, err = ReadHead(f, "", len(c.Labels), dense, c.NGrams.Buckets); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -152,8 +161,8 @@ func (c *Classifier) Close() error {
 var encoderFiles = []string{"config.json", "*.safetensors", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
 	"modules.json", "sentence_bert_config.json", "*_Pooling/config.json"}
 
-// copyEncoder puts the files of an encoder into dir.
-func copyEncoder(dir, from string) error {
+// CopyEncoder puts the files of an encoder into dir.
+func CopyEncoder(dir, from string) error {
 	fsys := os.DirFS(from)
 	for _, pattern := range encoderFiles {
 		names, err := fs.Glob(fsys, pattern)

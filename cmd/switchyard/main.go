@@ -37,6 +37,7 @@ func commands() []command {
 		{"embed", "-m DIR [TEXT | --jsonl]", "an encoder's embedding of a text", embedCommand},
 		{"classify", "-m DIR [TEXT | --jsonl]", "what an encoder's classification head says of a text", classifyCommand},
 		{"report", "TRACE… -o report.html", "metrics and pictures of traces", reportCommand},
+		{"route", "explain|train|eval|calibrate …", "which prompts want a strong model: learn it, measure it, explain it", routeCommand},
 		{"inspect", "[-m DIR]", "the resolved configuration, the gate of every layer, the tensors", inspectCommand},
 		{"quantize", "SRC DST --scheme int8|int4|mixed", "a packed checkpoint, which opens with no work to do", quantizeCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
