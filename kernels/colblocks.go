@@ -12,13 +12,13 @@ const ColBlock = 16
 
 // ColBlocks is a matrix whose columns stand in blocks of ColBlock, as attention keeps keys (a column for each position) and
 // values (a column for each element of a head): element (k, n) lies at k·Row + n/16·Block + n%16 of F32 or of F16, the
-// IEEE halves, whichever is set. Ahead, which may be 0, is an address that is read soon: the product fetches from there
-// into the caches.
+// IEEE halves, whichever is set. Ahead are AheadBytes that are read soon: the product brings them into the caches.
 type ColBlocks struct {
 	F32        []float32
 	F16        []uint16
 	Row, Block int
 	Ahead      uintptr
+	AheadBytes int
 }
 
 func (p *ColBlocks) check(op string, k, blocks int) {
@@ -58,18 +58,19 @@ func (o *Ops) colsTiles(dst, a tensor.Mat, b *ColBlocks, more bool) {
 	if b.F16 != nil {
 		kernels, p, size = &o.p.cols[1], unsafe.Pointer(unsafe.SliceData(b.F16)), 2
 	}
-	add, ahead := 0, b.Ahead
+	add, ahead, left := 0, b.Ahead, b.AheadBytes
 	if more {
 		add = 1
 	}
-	if ahead == 0 {
-		ahead = uintptr(p)
-	}
 	for r := 0; r < a.Rows; {
+		if left <= 0 {
+			ahead = uintptr(p)
+		}
 		n := ceilDiv(a.Rows-r, ceilDiv(a.Rows-r, colsRows))
 		kernels[n](&dst.Data[r*dst.Stride], &a.Data[r*a.Stride], (*byte)(p), dst.Stride*4, a.Stride*4,
 			b.Row*size, b.Block*size, a.Cols, dst.Cols/ColBlock, add, ahead)
 		r += n
+		ahead, left = ahead+uintptr(32*a.Cols), left-32*a.Cols
 	}
 }
 
@@ -77,7 +78,7 @@ func (o *Ops) colsTiles(dst, a tensor.Mat, b *ColBlocks, more bool) {
 const colsRows = 6
 
 // colsFunc multiplies a fixed number of rows; strides, bRow and bBlock are in bytes, k > 0 columns of a, blocks > 0. Every
-// step over k prefetches one line at ahead and moves it on.
+// second step over k prefetches one line at ahead and moves it on.
 type colsFunc func(dst, a *float32, b *byte, dstStride, aStride, bRow, bBlock, k, blocks, more int, ahead uintptr)
 
 func colsGeneric(dst, a tensor.Mat, b *ColBlocks, more bool) {

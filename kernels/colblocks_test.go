@@ -132,26 +132,46 @@ func TestMulColBlocksRefuses(t *testing.T) {
 	o.MulColBlocks(tensor.NewMat(1, 16), tensor.NewMat(1, 2), short, false)
 }
 
-// BenchmarkMulColBlocks is the product of a tile of queries with a page of keys that stays in the caches.
+// BenchmarkMulColBlocks is the product of queries with a page of keys, or of probabilities with a page of values, that
+// stays in the caches.
 func BenchmarkMulColBlocks(b *testing.B) {
+	const rounds, dim, page = 50, 128, 64
 	for _, level := range Levels()[1:] {
 		for _, half := range []bool{false, true} {
 			for _, rows := range []int{1, 2, 3, 4, 6, 64} {
-				b.Run(fmt.Sprintf("%s/half=%v/rows=%d", level, half, rows), func(b *testing.B) {
-					e := engine(b, level, 1)
-					dst, a := tensor.NewMat(rows, 64), randomMat(rand.New(rand.NewPCG(1, 2)), rows, 128, 128)
-					p := ColBlocks{F32: aligned(64 * 128), Row: 16, Block: 16 * 128}
-					if half {
-						p.F16 = make([]uint16, len(p.F32))
-					}
-					const rounds = 50
-					fractions(b, float64(rounds*2*rows*64*128), "GFLOP/s", func() float64 { return PeakF32(e) }, func() {
-						for range rounds {
-							e.Ops().MulColBlocks(dst, a, p, false)
+				for _, values := range []bool{false, true} {
+					b.Run(fmt.Sprintf("%s/half=%v/rows=%d/values=%v", level, half, rows, values), func(b *testing.B) {
+						e := engine(b, level, 1)
+						k, n, p := dim, page, ColBlocks{F32: aligned(page * dim), Row: ColBlock, Block: ColBlock * dim}
+						if values {
+							k, n, p.Row, p.Block = page, dim, dim, ColBlock
 						}
+						if half {
+							p.F16, p.F32 = make([]uint16, page*dim), nil
+						}
+						dst, a := tensor.NewMat(rows, n), randomMat(rand.New(rand.NewPCG(1, 2)), rows, k, k)
+						fractions(b, rounds*2*float64(rows*page*dim), "GFLOP/s", func() float64 { return PeakF32(e) }, func() {
+							for range rounds {
+								e.Ops().MulColBlocks(dst, a, p, values)
+							}
+						})
 					})
-				})
+				}
 			}
 		}
+	}
+}
+
+// BenchmarkSoftmaxStep is a step of a tile of queries over a page.
+func BenchmarkSoftmaxStep(b *testing.B) {
+	for _, level := range Levels()[1:] {
+		b.Run(level, func(b *testing.B) {
+			o, s := engine(b, level, 1).Ops(), randomMat(rand.New(rand.NewPCG(1, 2)), 64, 64, 64)
+			top, sum, shrink := make([]float32, 64), make([]float32, 64), make([]float32, 64)
+			for b.Loop() {
+				o.SoftmaxStep(s, top, sum, shrink)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(s.Data)), "ns/element")
+		})
 	}
 }

@@ -63,6 +63,9 @@ func TestOpsStayInside(t *testing.T) {
 				o.NarrowBF16(words, s[0])
 				o.ClampF16(words, s[0])
 				o.NarrowF16(words, s[0])
+				if n > 0 {
+					o.SoftmaxStep(tensor.MatOf(s[0], 1, n), es[1].floats(side, 1), es[2].floats(side, 1), es[3].floats(side, 1))
+				}
 				if n <= 200 {
 					for _, keys := range []int{1, 4, 6} {
 						k := es[1].floats(side, keys*n)

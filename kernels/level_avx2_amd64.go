@@ -17,6 +17,7 @@ func levelAVX2() level {
 	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[GELU] = siluMulAVX2, geluTanhMulAVX2, geluMulAVX2
 	p.actMul[ReLU], p.actMul[ReLU2] = reluMulAVX2, relu2MulAVX2
 	p.attnScores, p.attnMix, p.clampF16 = attnScoresAVX2, attnMixAVX2, clampF16SliceAVX2
+	p.softmaxStep = softmaxStepAVX2
 	p.cols[0] = [colsRows + 1]colsFunc{nil, colsF321AVX2, colsF322AVX2, colsF323AVX2, colsF324AVX2, colsF325AVX2, colsF326AVX2}
 	p.cols[1] = [colsRows + 1]colsFunc{nil, colsF161AVX2, colsF162AVX2, colsF163AVX2, colsF164AVX2, colsF165AVX2, colsF166AVX2}
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX2, widenF16SliceAVX2

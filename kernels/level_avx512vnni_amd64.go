@@ -19,6 +19,7 @@ func levelAVX512VNNI() level {
 	p.actMul[SiLU], p.actMul[GELUTanh], p.actMul[GELU] = siluMulAVX512, geluTanhMulAVX512, geluMulAVX512
 	p.actMul[ReLU], p.actMul[ReLU2] = reluMulAVX512, relu2MulAVX512
 	p.attnScores, p.attnMix, p.clampF16 = attnScoresAVX512, attnMixAVX512, clampF16SliceAVX512
+	p.softmaxStep = softmaxStepAVX512
 	p.cols[0] = [colsRows + 1]colsFunc{nil, colsF321AVX512, colsF322AVX512, colsF323AVX512, colsF324AVX512, colsF325AVX512, colsF326AVX512}
 	p.cols[1] = [colsRows + 1]colsFunc{nil, colsF161AVX512, colsF162AVX512, colsF163AVX512, colsF164AVX512, colsF165AVX512, colsF166AVX512}
 	p.widenBF16, p.widenF16 = widenBF16SliceAVX512, widenF16SliceAVX512

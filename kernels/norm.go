@@ -25,6 +25,19 @@ func (o *Ops) LayerNorm(dst, x, w, b []float32, eps float32) {
 	o.p.affine(dst, x, w, b, mean, s)
 }
 
+// NotFinite is the index of the first NaN or infinity in x, or -1.
+func (o *Ops) NotFinite(x []float32) int {
+	if s := o.p.sum(x); s-s == 0 { // no sum with NaN or infinities is finite
+		return -1
+	}
+	for i, v := range x {
+		if v-v != 0 {
+			return i
+		}
+	}
+	return -1
+}
+
 // invRoot is 1/sqrt(sum/n + eps), correctly rounded from f32 operands.
 func invRoot(sum float32, n int, eps float32) float32 {
 	return float32(1 / math.Sqrt(float64(sum/float32(max(n, 1))+eps)))

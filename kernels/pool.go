@@ -83,14 +83,24 @@ func (p *pool) run(chunks int, j Job) {
 	}
 	p.job, p.total = j, chunks
 	p.done.Store(0)
-	p.word.Store((p.word.Load()>>32+1)<<32 | uint64(uint32(chunks)))
-	if chunks > 1 {
-		p.rouse(chunks - 1)
+	if chunks == 1 || len(p.workers) == 0 { // nobody else is needed
+		for c := range chunks {
+			p.chunk(0, c)
+		}
+		p.ended()
+		return
 	}
+	p.word.Store((p.word.Load()>>32+1)<<32 | uint64(uint32(chunks)))
+	p.rouse(chunks - 1)
 	p.work(0)
 	for turn := 0; p.done.Load() < int64(chunks); turn++ {
 		pause(turn)
 	}
+	p.ended()
+}
+
+// ended closes a run.
+func (p *pool) ended() {
 	p.job = nil
 	failed := p.failed.Swap(nil)
 	p.busy.Store(false)

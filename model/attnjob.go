@@ -18,7 +18,7 @@ type attnJob struct {
 	workers []attnWorker
 }
 
-// attnTile is n tokens of the batch from t on: one sequence, positions within one aligned block.
+// attnTile is n tokens of the batch from t on: one sequence, positions within one aligned block, and so within a segment.
 type attnTile struct{ t, n int }
 
 // attnPart is a tile's segments [from,to).
@@ -41,7 +41,7 @@ const (
 	segmentPages  = 4
 	segmentTokens = segmentPages * pageTokens
 
-	tileRows     = 64      // query rows of a tile that share a pass over keys and values
+	tileRows     = 128     // query rows of a tile that share a pass over keys and values; their pages come from far
 	unitsEach    = 16      // least number of units for each thread before units are split
 	partialLimit = 1 << 24 // most floats of partial results
 )
@@ -61,7 +61,7 @@ func (j *attnJob) run(st *state, a *gqa, layer int) {
 	st.eng.Run(len(j.parts)*a.spec.KVHeads, j)
 }
 
-// tileTokens is how many tokens make a tile: a power of two, at most a page.
+// tileTokens is how many tokens make a tile: a power of two, at most two pages.
 func (a *gqa) tileTokens() int {
 	n := 1
 	for 2*n*(a.spec.Heads/a.spec.KVHeads) <= tileRows {

@@ -23,6 +23,8 @@ type attnWorker struct {
 	seg    softmaxRows // of the segment at work
 	total  softmaxRows // of the segments before
 
+	shrink []float32 // [rows]
+
 	buf  []float32 // of the above
 	wide []float32 // keys and values of a page of halves
 	half []uint16  // [D]
@@ -70,13 +72,14 @@ func (w *attnWorker) begin(j *attnJob, part *attnPart, kv int) {
 	s := &j.a.spec
 	w.head, w.per = s.head(j.offset, kv), s.Heads/s.KVHeads
 	rows, d, wide := part.n*w.per, s.HeadDim, w.head.wide
-	need := rows*(d+pageTokens) + 2*j.a.partialSize(part.n)
+	need := rows*(d+pageTokens+1) + 2*j.a.partialSize(part.n)
 	if len(w.buf) < need {
 		w.buf = make([]float32, need)
 	}
 	buf := w.buf
 	w.q, buf = tensor.MatOf(buf[:rows*d], rows, d), buf[rows*d:]
 	w.scores, buf = tensor.MatOf(buf[:rows*pageTokens], rows, pageTokens), buf[rows*pageTokens:]
+	w.shrink, buf = buf[:rows], buf[rows:]
 	w.seg, buf = softmaxOf(buf, rows, wide), buf[j.a.partialSize(part.n):]
 	w.total = softmaxOf(buf, rows, wide)
 	for t := range part.n {
@@ -139,16 +142,26 @@ func (w *attnWorker) segment(seg int) {
 	clear(w.seg.out.Data)
 	pos := int(w.st.pos[w.part.t])
 	from := max(seg*segmentPages, w.a.first(pos)/pageTokens)
-	to := min((seg+1)*segmentPages, pos/pageTokens+1)
+	last := (pos + w.part.n - 1) / pageTokens
+	to := min((seg+1)*segmentPages, last+1)
 	pages := w.st.seqs[w.part.t].pages
 	for p := from; p < to; p++ {
-		n := w.seeing((p+1)*pageTokens) * w.per
+		first, n := max(0, p*pageTokens-pos)*w.per, w.seeing((p+1)*pageTokens)*w.per
 		kv := w.head.in(pages[p], w.st.layout.half)
-		if kv.f16 != nil && n > rowBlock {
+		values, next := kv.values(0), kernels.ColBlocks{}
+		if p < last {
+			behind := w.head.in(pages[p+1], w.st.layout.half)
+			next = behind.keys(0)
+		}
+		if kv.f16 != nil && n-first > rowBlock {
 			kv = w.widen(kv)
 		}
-		w.score(p, n, &kv)
-		w.mix(p, n, &kv)
+		if first == 0 && w.whole(p, n) {
+			w.page(n, ahead(kv.keys(0), &values), ahead(kv.values(0), &next))
+			continue
+		}
+		w.score(p, first, n, &kv)
+		w.mix(p, first, n, &kv)
 	}
 }
 
@@ -163,12 +176,27 @@ func (w *attnWorker) widen(kv kvView) kvView {
 	return kvHead{0, k, kv.dim, kv.wide}.in(w.wide[:k+v], false)
 }
 
+// whole says whether n rows see all of page p.
+func (w *attnWorker) whole(p, n int) bool {
+	_, hi := w.look(0, p)
+	lo, _ := w.look((n-1)/w.per, p)
+	return lo == 0 && hi == pageTokens
+}
+
+// page attends with n rows over a page that they all see.
+func (w *attnWorker) page(n int, keys, values kernels.ColBlocks) {
+	s := w.scores.Slice(0, n)
+	w.ops.MulColBlocks(s, w.q.Slice(0, n), keys, false)
+	w.step(s, 0, n)
+	w.ops.MulColBlocks(w.seg.out.Slice(0, n), s, values, true)
+}
+
 // rowBlock is how many rows the kernels take at once.
 const rowBlock = 6
 
-// score fills e^(score-top) of n rows over page p, having scaled what the rows have gathered where top rises.
-func (w *attnWorker) score(p, n int, kv *kvView) {
-	for r := 0; r < n; {
+// score fills e^(score-top) of rows [r,n) over page p, having scaled what the rows have gathered where top rises.
+func (w *attnWorker) score(p, r, n int, kv *kvView) {
+	for r < n {
 		end := r + blockOf(n-r)
 		lo, _ := w.look(r/w.per, p)
 		_, hi := w.look((end-1)/w.per, p)
@@ -176,9 +204,35 @@ func (w *attnWorker) score(p, n int, kv *kvView) {
 		s := w.scores.Slice(r, end)
 		s.Data, s.Cols = s.Data[c*kvBlock:], to-c*kvBlock
 		w.ops.MulColBlocks(s, w.q.Slice(r, end), kv.keys(c), false)
-		for ; r < end; r++ {
-			lo, hi := w.look(r/w.per, p)
-			w.soften(r, w.scores.Row(r)[lo:hi])
+		w.soften(p, r, end)
+		r = end
+	}
+}
+
+// soften takes a step of online softmax with the scores of rows [r,end), together where they see the same positions.
+func (w *attnWorker) soften(p, r, end int) {
+	for r < end {
+		lo, hi := w.look(r/w.per, p)
+		to := r + 1
+		for to < end {
+			if l, h := w.look(to/w.per, p); l != lo || h != hi {
+				break
+			}
+			to++
+		}
+		s := w.scores.Slice(r, to)
+		s.Data, s.Cols = s.Data[lo:], hi-lo
+		w.step(s, r, to)
+		r = to
+	}
+}
+
+// step is a step of online softmax of rows [r,end) with their scores s.
+func (w *attnWorker) step(s tensor.Mat, r, end int) {
+	w.ops.SoftmaxStep(s, w.seg.top[r:end], w.seg.sum[r:end], w.shrink[r:end])
+	for ; r < end; r++ {
+		if by := w.shrink[r]; by != 1 {
+			w.ops.Scale(w.seg.out.Row(r), by)
 		}
 	}
 }
@@ -189,23 +243,10 @@ func blockOf(n int) int {
 	return (n + blocks - 1) / blocks
 }
 
-// soften is a step of online softmax: s becomes e^(s-top), top the largest score so far of row r.
-func (w *attnWorker) soften(r int, s []float32) {
-	if m := w.ops.Max(s); m > w.seg.top[r] {
-		if w.seg.sum[r] != 0 {
-			shrink := exp(w.seg.top[r] - m)
-			w.ops.Scale(w.seg.out.Row(r), shrink)
-			w.seg.sum[r] *= shrink
-		}
-		w.seg.top[r] = m
-	}
-	w.seg.sum[r] += w.ops.ExpSum(s, w.seg.top[r])
-}
-
-// mix adds the values of page p, weighted by the scores, to n rows. Where the rows of a block see different positions,
+// mix adds the values of page p, weighted by the scores, to rows [r,n). Where the rows of a block see different positions,
 // each goes alone, so that every row adds its own positions in order and nothing else.
-func (w *attnWorker) mix(p, n int, kv *kvView) {
-	for r := 0; r < n; {
+func (w *attnWorker) mix(p, r, n int, kv *kvView) {
+	for r < n {
 		end := r + blockOf(n-r)
 		_, to := w.look(r/w.per, p)
 		from, _ := w.look((end-1)/w.per, p)

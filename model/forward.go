@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/seed2fbf7788/switchyard/kernels"
 	"github.com/seed2fbf7788/switchyard/moe"
-	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 // Step runs one batch through the model: every span's tokens are appended to its sequence and the logits that the spans
@@ -55,67 +53,63 @@ func (m *Model) forward(ctx context.Context, b Batch, watch moe.Observer) error 
 	return m.head(st, b)
 }
 
-// embed looks the tokens up: x[t] = scale · Embed[id[t]].
-func (m *Model) embed(st *state) {
-	for t, id := range st.ids {
-		m.weights.Embed.Row(st.x.Row(t), int(id))
-	}
-	if s := m.spec.EmbedScale; s != 0 && s != 1 {
-		st.eng.Ops().Scale(st.x.Data, s)
-	}
-}
-
-// layer adds the mixer's branch and the feed-forward's branch to the residual stream.
+// layer adds the mixer's branch and the feed-forward's branch to the residual stream. st.normed is the mixer's input, and
+// holds the next layer's at the end. A cancelled ctx ends it between its branches.
 func (m *Model) layer(st *state, i int) error {
-	w, post := &m.weights.Layers[i], m.spec.Layers[i].PostNorm
-
-	m.before(st, &w.AttnNorm, post)
+	w, l := &m.weights.Layers[i], &m.spec.Layers[i]
 	if err := w.Mixer.Mix(st, i, st.branch, st.normed); err != nil {
 		return err
 	}
-	m.add(st, &w.AttnNorm, post)
-
-	if err := st.show(moe.PointResidualIn, i); err != nil {
+	before, behind := l.place(&w.FFNNorm)
+	_, mixed := l.place(&w.AttnNorm)
+	if err := m.between(st, rowJob{add: true, behind: mixed, prepare: true, before: before}, moe.PointResidualIn, i); err != nil {
 		return err
 	}
-	m.before(st, &w.FFNNorm, post)
+	if err := st.ctx.Err(); err != nil {
+		return err
+	}
 	if err := m.feedForward(st, i); err != nil {
 		return err
 	}
-	m.add(st, &w.FFNNorm, post)
-	return st.show(moe.PointResidualOut, i)
+	rows := rowJob{add: true, behind: behind}
+	if next := i + 1; next < len(m.weights.Layers) {
+		rows.prepare = true
+		rows.before, _ = m.spec.Layers[next].place(&m.weights.Layers[next].AttnNorm)
+	}
+	return m.between(st, rows, moe.PointResidualOut, i)
 }
 
-// before prepares a branch's input: the normalised stream, or the stream itself where norms stand behind the branches.
-func (m *Model) before(st *state, n *Norm, post bool) {
-	if post {
-		copy(st.normed.Data, st.x.Data)
-		return
+// place says where a norm of the layer stands: before its branch or behind it; the other is nil.
+func (l *Layer) place(n *Norm) (before, behind *Norm) {
+	if l.PostNorm {
+		return nil, n
 	}
-	m.normalise(st.eng, st.normed, st.x, n)
+	return n, nil
 }
 
-// add adds a branch to the stream: x += scale · branch, the branch normalised first in post-norm models.
-func (m *Model) add(st *state, n *Norm, post bool) {
-	if post {
-		m.normalise(st.eng, st.branch, st.branch, n)
-	}
-	if s := m.spec.ResidualScale; s != 0 && s != 1 {
-		st.eng.Ops().Scale(st.branch.Data, s)
-	}
-	st.eng.Ops().Add(st.x.Data, st.branch.Data)
+// embed looks the tokens up, x[t] = scale · Embed[id[t]], and prepares the first layer's input.
+func (m *Model) embed(st *state) {
+	before, _ := m.spec.Layers[0].place(&m.weights.Layers[0].AttnNorm)
+	st.rows = rowJob{embed: true, prepare: true, before: before}
+	st.rows.run(m, st)
 }
 
-// normalise applies the model's kind of norm to every row; dst may be x.
-func (m *Model) normalise(e *kernels.Engine, dst, x tensor.Mat, n *Norm) {
-	ops := e.Ops()
-	for t := range x.Rows {
-		if m.spec.Norm == LayerNorm {
-			ops.LayerNorm(dst.Row(t), x.Row(t), n.Weight, n.Bias, m.spec.NormEps)
-		} else {
-			ops.RMSNorm(dst.Row(t), x.Row(t), n.Weight, m.spec.NormEps)
-		}
+// between adds a branch to the stream and prepares the next branch's input, in one region unless a hook looks at the
+// stream in between.
+func (m *Model) between(st *state, rows rowJob, p moe.Point, i int) error {
+	st.rows = rows
+	if st.hook == nil || st.hook.Points()&p == 0 {
+		st.rows.run(m, st)
+		return nil
 	}
+	st.rows.prepare = false
+	st.rows.run(m, st)
+	if err := st.show(p, i); err != nil {
+		return err
+	}
+	st.rows.prepare, st.rows.add = rows.prepare, false
+	st.rows.run(m, st)
+	return nil
 }
 
 // feedForward fills st.branch from st.normed: one dense network, or the experts that the gate chooses for each token.
@@ -127,42 +121,4 @@ func (m *Model) feedForward(st *state, i int) error {
 	}
 	call := moe.Call{Layer: i, X: st.normed, IDs: st.ids, Pos: st.pos, Past: st.past, Engine: st.eng}
 	return w.MoE.ForwardParts(st.eng, st.branch, st.normed, call, &st.moe, st.watch, st.parts(m, i))
-}
-
-// head writes the wanted logits: Head · norm(x) + bias, divided by the model's divisor.
-func (m *Model) head(st *state, b Batch) error {
-	row := 0
-	for i := range b {
-		sp := &b[i]
-		from := row + len(sp.Tokens) - sp.Out.Rows
-		row += len(sp.Tokens)
-		if sp.Out.Rows == 0 {
-			continue
-		}
-		x := st.x.Slice(from, row)
-		m.normalise(st.eng, x, x, &m.weights.Norm)
-		st.prod[0] = kernels.Product{Dst: sp.Out, X: x, W: m.weights.Head, Bias: m.weights.HeadBias}
-		st.eng.MatMul(st.prod[:1]...)
-		for t := range sp.Out.Rows {
-			if err := m.finish(st, sp.Out.Row(t), sp.Seq.Len()+len(sp.Tokens)-sp.Out.Rows+t); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// finish scales one row of logits and refuses what is not finite.
-func (m *Model) finish(st *state, logits []float32, pos int) error {
-	if d := m.spec.LogitDivisor; d != 0 && d != 1 {
-		for i := range logits {
-			logits[i] /= d
-		}
-	}
-	for i, l := range logits {
-		if l-l != 0 { // NaN or infinite
-			return fmt.Errorf("%w: logit of token %d at position %d is %v (damaged weights?)", ErrNumbers, i, pos, l)
-		}
-	}
-	return nil
 }

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"unsafe"
+
 	"github.com/seed2fbf7788/switchyard/kernels"
 )
 
@@ -57,6 +59,16 @@ func (v *kvView) keys(c int) kernels.ColBlocks {
 // values of the page from position j on.
 func (v *kvView) values(j int) kernels.ColBlocks {
 	return v.matrix(v.kvHead.values+j*v.wide, v.kvHead.values+pageTokens*v.wide, v.wide, kvBlock)
+}
+
+// ahead makes a product bring another matrix near while it computes.
+func ahead(b kernels.ColBlocks, next *kernels.ColBlocks) kernels.ColBlocks {
+	if next.F16 != nil {
+		b.Ahead, b.AheadBytes = uintptr(unsafe.Pointer(unsafe.SliceData(next.F16))), 2*len(next.F16)
+	} else {
+		b.Ahead, b.AheadBytes = uintptr(unsafe.Pointer(unsafe.SliceData(next.F32))), 4*len(next.F32)
+	}
+	return b
 }
 
 func (v *kvView) matrix(from, to, row, block int) kernels.ColBlocks {

@@ -28,9 +28,12 @@ type state struct {
 	q      tensor.Mat // [T, heads·D]
 	k, v   tensor.Mat // [T, kv heads·D]
 	mixed  tensor.Mat // [T, heads·D]
+	logits tensor.Mat // [spans that want one row, V]
 
 	layout layout // of the cache
 	attn   attnJob
+	rows   rowJob
+	head   headJob
 	moe    moe.State
 	bufs   map[*tensor.Mat][]float32
 	watch  moe.Observer

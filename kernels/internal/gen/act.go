@@ -119,6 +119,10 @@ func exp(f *file, reg int) {
 	f.p("VMULPS %s, %s, %s", x, x, a)
 	f.p("VFMADD213PS %s, %s, %s // q·r² + r", x, a, q)
 	f.p("VADDPS %s, %s, %s", f.c(1), q, q)
+	if f.wide() { // rounds once, as the two products do: the first of them is exact
+		f.p("VSCALEFPS %s, %s, %s", n, q, x)
+		return
+	}
 	f.p("VCVTPS2DQ %s, %s", n, n)
 	f.p("VPSRAD $1, %s, %s", n, a)
 	f.p("VPSUBD %s, %s, %s", a, n, b)

@@ -84,18 +84,26 @@ func colsBlocks(f *file, w weightFormat, rows, n int) {
 	f.p("MOVQ k+56(FP), CX")
 	f.p("TESTQ CX, CX")
 	f.p("JZ store%d", n)
+	f.p("SUBQ $2, CX")
+	f.p("JLT single%d", n)
 	f.p("PCALIGN $32")
-	f.p("step%d:", n)
+	f.p("step%d:", n) // two of k, and a line of what comes next
 	f.p("PREFETCHT1 (R15)")
-	colsStep(f, w, rows, vs)
-	f.p("ADDQ $64, R15")
-	f.p("ADDQ $4, R8")
-	f.p("ADDQ R12, AX")
-	if n > 4 {
-		f.p("ADDQ R12, R9")
+	for u := range 2 {
+		colsStep(f, w, rows, vs, 4*u)
+		f.p("ADDQ R12, AX")
+		if n > 4 {
+			f.p("ADDQ R12, R9")
+		}
 	}
-	f.p("DECQ CX")
-	f.p("JNZ step%d", n)
+	f.p("ADDQ $64, R15")
+	f.p("ADDQ $8, R8")
+	f.p("SUBQ $2, CX")
+	f.p("JGE step%d", n)
+	f.p("single%d:", n)
+	f.p("ADDQ $2, CX")
+	f.p("JZ store%d", n)
+	colsStep(f, w, rows, vs, 0)
 	f.p("store%d:", n)
 	colsDst(f, rows, vs, func(reg, mem string) { f.p("VMOVUPS %s, %s", reg, mem) })
 }
@@ -114,14 +122,14 @@ func colsDst(f *file, rows, vs int, move func(reg, mem string)) {
 	}
 }
 
-// colsStep adds a[r][k]·b[k][n] for one k.
-func colsStep(f *file, w weightFormat, rows, vs int) {
+// colsStep adds a[r][k]·b[k][n] for one k, at bytes into the rows of a.
+func colsStep(f *file, w weightFormat, rows, vs, at int) {
 	free := rows * vs
 	b := func(v int) string {
-		block, at := v*f.lanes/colBlock, v*f.lanes%colBlock*w.size
-		return base(at, []string{"AX", "R9"}[block/4], block%4, "R13", "R14", "")
+		block, low := v*f.lanes/colBlock, v*f.lanes%colBlock*w.size
+		return base(low, []string{"AX", "R9"}[block/4], block%4, "R13", "R14", "")
 	}
-	a := func(r int) string { return base(0, "R8", r, "DX", "R10", "R11") }
+	a := func(r int) string { return base(at, "R8", r, "DX", "R10", "R11") }
 	switch {
 	case rows == 1 && w.size == 4:
 		f.p("VBROADCASTSS %s, %s", a(0), f.v(free))

@@ -56,7 +56,7 @@ func (r fold) emit(f *file, d *decls) {
 		f.p("%s %s, %s, %s", r.join, f.v(3), f.v(2), f.v(2))
 		f.p("%s %s, %s, %s", r.join, f.v(2), f.v(0), f.v(0))
 	}
-	r.lanes(f)
+	joinLanes(f, r.join, 0, 1)
 	f.p("VMOVSS X0, ret+%d(FP)", (r.size+7)/8*8)
 	f.end()
 }
@@ -66,20 +66,6 @@ func (r fold) advance(f *file, n int) {
 		f.p("ADDQ $%d, %s", n*f.bytes(), pointers[i])
 	}
 	f.p("SUBQ $%d, CX", n*f.lanes)
-}
-
-// lanes joins the lanes of register 0 by the fixed tree.
-func (r fold) lanes(f *file) {
-	if f.wide() {
-		f.p("VEXTRACTF64X4 $1, Z0, Y1")
-		f.p("%s Y1, Y0, Y0", r.join)
-	}
-	f.p("VPERMILPS $0xb1, Y0, Y1 // neighbours")
-	f.p("%s Y1, Y0, Y0", r.join)
-	f.p("VPERMILPS $0x4e, Y0, Y1 // pairs")
-	f.p("%s Y1, Y0, Y0", r.join)
-	f.p("VEXTRACTF128 $1, Y0, X1")
-	f.p("%s X1, X0, X0", r.join)
 }
 
 func startZero(f *file, a int) { f.zero(a) }

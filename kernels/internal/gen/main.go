@@ -24,7 +24,7 @@ func main() {
 // files builds every output by name.
 func files() map[string]string {
 	out := map[string]string{}
-	for _, room := range []room{tileRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, convertRoom, limitRoom, packedRoom, quantRoom, packRoom} {
+	for _, room := range []room{tileRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, softmaxRoom, convertRoom, limitRoom, packedRoom, quantRoom, packRoom} {
 		decl := &decls{}
 		for _, i := range append(slices.Clone(isas), avxVNNI) {
 			if i.vnni() && !room.vnni {
