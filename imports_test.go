@@ -38,6 +38,8 @@ var allowed = map[string]string{
 	"serve/grammar":        "",
 	"serve":                "moe tokenizer tokenizer/chat tokenizer/jinja model serve/engine serve/grammar",
 	"serve/load":           "model serve serve/engine",
+	"model/eval":           "tensor moe model",
+	"model/prune":          "tensor moe loader model model/trace",
 	"cmd/switchyard":       "*",
 }
 

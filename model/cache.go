@@ -125,6 +125,7 @@ type Sequence struct {
 	plan   int  // of the rotary embedding, see Rope.plan
 	goal   int  // length that the caller has announced
 	stale  bool // the cache does not fit the plan: computing it again was interrupted
+	from   int  // StepFrom's layer plus 1: the cache holds nothing of the layers up to it
 	pool   *pages
 }
 
@@ -145,7 +146,7 @@ func (s *Sequence) Truncate(n int) {
 	s.pool.put(s.pages[keep:])
 	s.pages = s.pages[:keep]
 	if n == 0 {
-		s.plan, s.goal, s.stale = 0, 0, false
+		s.plan, s.goal, s.stale, s.from = 0, 0, false, 0
 	}
 }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -34,6 +35,9 @@ func (m *Model) ropeTable(plan, n int) *ropeTable {
 // outgrown its variant, everything that the cache holds is computed again under the new one, with the gate of the tokens
 // that come.
 func (m *Model) replan(ctx context.Context, s *Sequence, n int, gate *GateOverride) error {
+	if s.from != 0 {
+		return fmt.Errorf("%w: want a sequence that was never stepped from a layer on, found one of layer %d", ErrOption, s.from-1)
+	}
 	plan := m.spec.Rope.plan(s.plan, max(s.Len()+n, s.goal))
 	if plan == s.plan && !s.stale {
 		return nil

@@ -64,6 +64,12 @@ func (v *View) Eval(dst, x tensor.Mat, expert int) {
 	v.block.Eval(v.e, dst, x, expert, v.state)
 }
 
+// Ask lets any gate decide on the rows X of [PointGateInput], as if they were the input of a layer. It is for hooks, during
+// the call.
+func (v *View) Ask(dst *Routing, g Gate, layer int) error {
+	return g.Route(dst, Call{Layer: layer, X: v.X, IDs: v.IDs, Pos: v.Pos, Engine: v.e})
+}
+
 // Eval evaluates one expert on rows x [M,H], not weighted; a null expert gives x or zeros. It panics where there is no
 // such expert. Bits are those that a layer at work has for the same rows.
 func (b *Block) Eval(e *kernels.Engine, dst, x tensor.Mat, expert int, s *State) {

@@ -3,22 +3,67 @@ package moe
 import "fmt"
 
 // Lookahead measures how well the next mixture layer's gate already chooses from this layer's input (arXiv 2603.19289,
-// Fate arXiv 2502.12224): it routes each call as the layer's gate does, and lets the next one decide on the same rows.
-// One Lookahead serves one model's gates, in order of layers; it is not safe for concurrent use.
+// Fate arXiv 2502.12224): at every gate input it lets the gate of the next mixture layer decide on the same rows, and
+// holds that against what the layer chooses later. It is a [Hook] for batches that follow one gate; it is not safe for
+// concurrent use. What it asks must not be at work elsewhere meanwhile; the gates of the model that it looks at are fine.
 type Lookahead struct {
-	Seen func(layer int, guess *Routing) // sees what the gate of a layer chose early; may be nil
+	Gates []Gate                          // by layer; nil where dense
+	Seen  func(layer int, guess *Routing) // sees what the gate of a layer chose early; may be nil
 
 	recall map[int]*Overlap
 	guess  map[int]*Routing
 }
 
-// Wrap is gate g of a layer, followed by gate next of layer after; next is nil for the last. The next gate must be one of
-// its own, that nothing else routes by.
-func (l *Lookahead) Wrap(g Gate, next Gate, after int) Gate {
+// Points implements Hook.
+func (l *Lookahead) Points() Point { return PointGateInput | PointWeights }
+
+// At implements Hook.
+func (l *Lookahead) At(p Point, v *View) error {
 	if l.recall == nil {
 		l.recall, l.guess = map[int]*Overlap{}, map[int]*Routing{}
 	}
-	return &lookahead{of: l, gate: g, next: next, after: after}
+	switch p {
+	case PointGateInput:
+		return l.early(v)
+	case PointWeights:
+		l.compare(v)
+	}
+	return nil
+}
+
+func (l *Lookahead) early(v *View) error {
+	next := v.Layer + 1
+	for next < len(l.Gates) && l.Gates[next] == nil {
+		next++
+	}
+	if next >= len(l.Gates) {
+		return nil
+	}
+	r := l.guess[next]
+	if r == nil {
+		r = &Routing{}
+		l.guess[next] = r
+	}
+	if err := v.Ask(r, l.Gates[next], next); err != nil {
+		return fmt.Errorf("lookahead of layer %d: %w", next, err)
+	}
+	if l.Seen != nil {
+		l.Seen(next, r)
+	}
+	return nil
+}
+
+func (l *Lookahead) compare(v *View) {
+	r := l.guess[v.Layer]
+	if r == nil || r.Tokens() != v.Routing.Tokens() {
+		return
+	}
+	o := l.recall[v.Layer]
+	if o == nil {
+		o = &Overlap{}
+		l.recall[v.Layer] = o
+	}
+	o.Add(r, v.Routing)
 }
 
 // Of is the overlap of what the layer's gate chose one layer early with what it chose; zero where nothing was seen.
@@ -27,48 +72,4 @@ func (l *Lookahead) Of(layer int) Overlap {
 		return *o
 	}
 	return Overlap{}
-}
-
-type lookahead struct {
-	of         *Lookahead
-	gate, next Gate
-	after      int
-}
-
-// Route implements Gate.
-func (g *lookahead) Route(dst *Routing, c Call) error {
-	if err := g.gate.Route(dst, c); err != nil {
-		return err
-	}
-	if r := g.of.guess[c.Layer]; r != nil && r.Tokens() == dst.Tokens() {
-		o := g.of.recall[c.Layer]
-		if o == nil {
-			o = &Overlap{}
-			g.of.recall[c.Layer] = o
-		}
-		o.Add(r, dst)
-	}
-	if g.next == nil {
-		return nil
-	}
-	r := g.of.guess[g.after]
-	if r == nil {
-		r = &Routing{}
-		g.of.guess[g.after] = r
-	}
-	early := c
-	early.Layer = g.after
-	if err := g.next.Route(r, early); err != nil {
-		return fmt.Errorf("lookahead of layer %d: %w", g.after, err)
-	}
-	if g.of.Seen != nil {
-		g.of.Seen(g.after, r)
-	}
-	return nil
-}
-
-// CrossToken implements CrossToken as the wrapped gate does.
-func (g *lookahead) CrossToken() bool {
-	x, ok := g.gate.(CrossToken)
-	return ok && x.CrossToken()
 }

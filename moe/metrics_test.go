@@ -222,28 +222,30 @@ func TestDropped(t *testing.T) {
 	require.Zero(t, moe.Dropped(routed(4), 1))
 }
 
-// Layer 4's gate sees layer 2's rows first: of its two experts one is already there.
+// Layer 4's gate sees layer 2's rows first: of four experts that it chooses later three are already there.
 func TestLookahead(t *testing.T) {
-	rows := func(v ...float32) moe.Call {
-		return moe.Call{X: tensor.MatOf(v, len(v)/4, 4), Engine: engine(t, kernels.Options{Threads: 1})}
-	}
-	gate := func() moe.Gate {
-		g, err := moe.NewGate(spec(4, 2), moe.RouterWeights{W: moetest.Identity(4)})
+	e := engine(t, kernels.Options{Threads: 1})
+	block := func() *moe.Block {
+		b := newBlock(t, spec(hidden, 2), moe.GLU(kernels.SiLU), tensor.F32, false)
+		var err error
+		b.Gate, err = moe.NewGate(b.Spec, moe.RouterWeights{W: moetest.Identity(hidden)})
 		require.NoError(t, err)
-		return g
+		return b
 	}
-	var l moe.Lookahead
+	b2, b4 := block(), block()
+	l := moe.Lookahead{Gates: []moe.Gate{nil, nil, b2.Gate, nil, b4.Gate, nil}}
 	var guessed []int32
 	l.Seen = func(layer int, r *moe.Routing) { require.Equal(t, 4, layer); guessed = append(guessed, r.Expert...) }
-	first, second := l.Wrap(gate(), gate(), 4), l.Wrap(gate(), nil, 0)
-	var r moe.Routing
-	c := rows(4, 3, 2, 1, 1, 2, 3, 4)
-	c.Layer = 2
-	require.NoError(t, first.Route(&r, c))
+	run := func(b *moe.Block, layer int, rows ...float32) {
+		x := tensor.NewMat(2, hidden)
+		copy(x.Row(0), rows[:4])
+		copy(x.Row(1), rows[4:])
+		c := moe.Call{Layer: layer, X: x, Engine: e}
+		require.NoError(t, b.Forward(e, tensor.NewMat(2, hidden), x, c, &moe.State{}, moe.Observe(&l)))
+	}
+	run(b2, 2, 4, 3, 2, 1, 1, 2, 3, 4)
 	require.Equal(t, []int32{0, 1, 3, 2}, guessed)
-	c = rows(4, 1, 2, 3, 1, 2, 3, 4)
-	c.Layer = 4
-	require.NoError(t, second.Route(&r, c))
+	run(b4, 4, 4, 1, 2, 3, 1, 2, 3, 4)
 	o := l.Of(4)
 	require.InDelta(t, 0.75, o.MeanRecall(), near)
 	require.InDelta(t, 0.5, o.ExactShare(), near)

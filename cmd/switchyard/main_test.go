@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -206,6 +207,20 @@ func TestWrongInput(t *testing.T) {
 		{1, "room for 256", []string{"logits", "-m", golden, "--ids", "1", "--greedy", "300", "-o", file}},
 		{1, "tokenizer.json", []string{"tokenize", "-m", golden, "x"}},
 		{2, "reads stdin", []string{"tokenize", "--jsonl", "x"}},
+		{2, "want -f or --ids", []string{"eval"}},
+		{1, "at least 2 tokens", []string{"eval", "--ids", "1"}},
+		{1, "window: want 1 to 512", []string{"eval", "--ids", "1,2", "--window", "600"}},
+		{1, "no such file", []string{"eval", "-f", filepath.Join(dir, "none")}},
+		{1, "no such file", []string{"eval", "--ids", "1,2", "--losses", filepath.Join(dir, "no", "o")}},
+		{2, "want --drop-each", []string{"sweep", "--ids", "1,2"}},
+		{2, "topk: want 4, 1-8", []string{"sweep", "--ids", "1,2", "--topk", "x"}},
+		{1, "found 17", []string{"sweep", "--ids", "1,2", "--topk", "17"}},
+		{1, "trials of another sweep", []string{"sweep", "--ids", "1,2", "--topk", "1", "--state", golden + "/config.json"}},
+		{2, "-o is missing", []string{"prune", "--keep", "3"}},
+		{2, "want --keep from 1, or --drop", []string{"prune", "-o", file}},
+		{2, "to measure on", []string{"prune", "-o", file, "--keep", "8"}},
+		{1, "want a mixture layer below 6", []string{"prune", "-o", filepath.Join(dir, "out"), "--drop", "9:1"}},
+		{1, "no readable trace", []string{"prune", "-o", filepath.Join(dir, "out"), "--keep", "8", "--trace", golden + "/model.safetensors"}},
 		{2, "want traces, found none", []string{"report", "-o", file}},
 		{2, "want one of -o", []string{"report", file}},
 		{1, "no such file", []string{"report", filepath.Join(dir, "none"), "-o", file}},
@@ -274,4 +289,52 @@ func TestTraceAndReport(t *testing.T) {
 	o = sw("", "report", at("t"), "-m", golden, "-o", at("none.html"))
 	assert.Equal(t, 1, o.code)
 	assert.Contains(t, o.err, "tokenizer")
+}
+
+func TestEvalSweepAndPrune(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	text := "And it came to pass, that the king said unto him"
+	require.NoError(t, os.WriteFile(at("t.txt"), []byte(text), 0o600))
+	var whole evaluation
+	o := sw("", "eval", "-f", at("t.txt"), "--losses", at("l.csv"), "--json")
+	require.Equal(t, 0, o.code, o.err)
+	require.NoError(t, json.Unmarshal([]byte(o.out), &whole))
+	assert.Equal(t, whole.Read-1, whole.Tokens)
+	assert.Equal(t, len(text), whole.Bytes)
+	assert.InDelta(t, whole.NLL/math.Ln2/float64(len(text)), *whole.BitsPerByte, 1e-12)
+	rows, err := os.ReadFile(at("l.csv"))
+	require.NoError(t, err)
+	assert.Equal(t, whole.Read, strings.Count(string(rows), "\n"), "a head, and a line for each scored token")
+
+	o = sw("", "sweep", "-f", at("t.txt"), "--topk", "1-4", "--gate", "drop=0:3", "--state", at("s.jsonl"), "--json")
+	require.Equal(t, 0, o.code, o.err)
+	var table struct {
+		Baseline evaluation
+		Gates    []ranked
+	}
+	require.NoError(t, json.Unmarshal([]byte(o.out), &table))
+	require.Len(t, table.Gates, 6)
+	assert.Equal(t, whole.NLL, table.Baseline.NLL)
+	for i, g := range table.Gates {
+		assert.Equal(t, i+1, g.Rank)
+		if i > 0 {
+			assert.GreaterOrEqual(t, g.NLL, table.Gates[i-1].NLL)
+		}
+		if g.Name == "drop=0:3" {
+			var one evaluation
+			require.NoError(t, json.Unmarshal([]byte(sw("", "eval", "-f", at("t.txt"), "--gate", "drop=0:3", "--json").out), &one))
+			assert.Equal(t, one.NLL, g.NLL)
+		}
+	}
+	again := sw("", "sweep", "-f", at("t.txt"), "--topk", "1-4", "--gate", "drop=0:3", "--state", at("s.jsonl"), "--json")
+	assert.Equal(t, o.out, again.out, "from the file of trials")
+
+	o = sw("", "prune", "-f", at("t.txt"), "--keep", "10", "-o", at("small"))
+	require.Equal(t, 0, o.code, o.err)
+	o = sw("", "eval", "-m", at("small"), "-f", at("t.txt"), "--json")
+	require.Equal(t, 0, o.code, o.err)
+	o = sw("", "prune", "-f", at("t.txt"), "--keep", "10", "-o", at("small"))
+	assert.Equal(t, 1, o.code)
+	assert.Contains(t, o.err, "new or empty folder")
 }

@@ -119,5 +119,8 @@ func (f *reportFlags) write(s stdio, r *report.Report) error {
 			return err
 		}
 	}
-	return nil
+	if f.json == "-" {
+		return nil
+	}
+	return r.Summary(s.out)
 }

@@ -33,6 +33,8 @@ func (f *traceFlags) parse(s stdio, args []string) error {
 	fs.BoolVar(&f.Entropy, "entropy", false, "also record the entropy of each gate")
 	fs.BoolVar(&f.Norms, "norms", false, "also record the norm of each chosen expert's output")
 	fs.BoolVar(&f.Choice, "choice", false, "also record the scores that the choice was made by")
+	fs.BoolVar(&f.Lookahead, "lookahead", false, "also record what each gate chooses from the input of the layer before")
+	fs.BoolVar(&f.Predicted, "predicted", false, "also record the likeliest next token")
 	fs.BoolVar(&f.LogProb, "logprob", false, "also record the log-probability of each next token")
 	rest, err := parse(fs, args)
 	switch {

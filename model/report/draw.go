@@ -26,6 +26,9 @@ type mark struct {
 	Name string
 }
 
+// wideMap is the number of experts from which a map takes the whole width, its names larger and fewer.
+const wideMap = 40
+
 // maps draws all labels to one scale, all texts together first.
 func (v *traceView) maps(m *Metrics) {
 	top, most := 0.0, 0
@@ -36,6 +39,7 @@ func (v *traceView) maps(m *Metrics) {
 			top, most = max(top, slices.Max(x.Share)), max(most, m.Layers[c].Experts)
 		}
 	}
+	v.Wide = most > wideMap
 	v.Top, v.Uniform = percent(top), percent(1/float64(most))
 	if len(m.Labels) > 1 {
 		v.Maps = append(v.Maps, heatOf("all texts", m.Tokens, top, m, overall(m)))
@@ -60,7 +64,9 @@ func heatOf(name string, tokens int, top float64, m *Metrics, layers []LabelLaye
 	h := heat{Name: name, Tokens: tokens, Height: 18 + 17*len(layers)}
 	most := 0
 	for y, l := range layers {
-		h.Rows = append(h.Rows, mark{Y: 17*y + 26, Name: strconv.Itoa(l.Layer)})
+		if len(l.Share) <= wideMap || y%2 == 0 {
+			h.Rows = append(h.Rows, mark{Y: 17*y + 26, Name: strconv.Itoa(l.Layer)})
+		}
 		most = max(most, len(l.Share))
 		for x, s := range l.Share {
 			h.Cells = append(h.Cells, box{X: float64(28 + 17*x), Y: float64(15 + 17*y), V: s / max(top, 1e-9),

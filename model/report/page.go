@@ -43,6 +43,7 @@ type traceView struct {
 	Uniform, Top           string
 	Maps                   []heat
 	MoreLabels             int
+	Wide                   bool // a map needs a row of its own
 	Layers                 []layerView
 	Sharpest               int // the column whose texts differ most
 	HasLookahead           bool

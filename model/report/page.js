@@ -23,7 +23,7 @@ function bars(box, data, column) {
   box.replaceChildren();
   const layer = data.layers[column], n = layer.experts, even = 1 / n;
   const top = Math.max(2 * even, ...data.labels.map(l => Math.max(...l.share[column])));
-  const step = 320 / n, width = Math.max(1, step - Math.min(3, step / 4)), every = Math.ceil(n / 16);
+  const step = 320 / n, width = Math.max(1, step - Math.min(3, step / 4)), every = Math.ceil(n / 12);
   for (const l of data.labels) {
     const fig = node("figure", "", box);
     node("figcaption", "", fig, l.name);
@@ -31,7 +31,7 @@ function bars(box, data, column) {
     l.share[column].forEach((v, e) => {
       const h = 92 * v / top;
       svg("rect", {x: 10 + e * step, y: 98 - h, width, height: h, rx: 1.5, class: v > 2 * even ? "over" : ""}, s, "expert " + e + ": " + percent(v));
-      if (e % every == 0) text(s, 10 + e * step + width / 2, 112, e);
+      if (e % every == 0 || n <= 16) text(s, 10 + e * step + width / 2, 112, e);
     });
     svg("line", {x1: 8, x2: 332, y1: 98 - 92 * even / top, y2: 98 - 92 * even / top}, s);
   }

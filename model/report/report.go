@@ -23,6 +23,9 @@ type Tokens func(hash string) (*tokenizer.Tokenizer, error)
 // maxLabels bounds the labels of a trace: each has a share for every expert.
 const maxLabels = 1000
 
+// maxPairs bounds the pairs of experts that are counted, over all layers: twice those of the largest models.
+const maxPairs = 1 << 24
+
 // Make reads the traces and computes everything.
 func Make(ctx context.Context, paths []string, tokens Tokens) (*Report, error) {
 	out := &Report{}
@@ -56,6 +59,13 @@ func (r *Report) add(ctx context.Context, t *trace.Reader, tokens Tokens) error 
 	}
 	if len(distinct) > maxLabels {
 		return fmt.Errorf("%s: %w: labels: want at most %d, found %d", t.Path, trace.ErrFormat, maxLabels, len(distinct))
+	}
+	pairs := 0
+	for _, g := range t.Gates {
+		pairs += g.Slots() * g.Slots()
+	}
+	if pairs > maxPairs {
+		return fmt.Errorf("%s: %w: want at most %d pairs of experts, found %d", t.Path, trace.ErrFormat, maxPairs, pairs)
 	}
 	var tok *tokenizer.Tokenizer
 	var err error

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,6 +31,7 @@ type written struct {
 	tokens  []int32
 	labels  []string
 	hash    string
+	experts int
 	more    []loader.Named
 }
 
@@ -42,7 +44,7 @@ func example() written {
 			1, none, 2, 3,
 			1, 2, 2, none,
 		},
-		tokens: []int32{0, 1, 0, 1, 0}, labels: []string{"a", "b"}, hash: "h",
+		tokens: []int32{0, 1, 0, 1, 0}, labels: []string{"a", "b"}, hash: "h", experts: 4,
 	}
 	for _, id := range w.ids {
 		w.weights = append(w.weights, map[bool]float32{true: 0, false: 0.5}[id == none])
@@ -50,10 +52,10 @@ func example() written {
 	return w
 }
 
-func (w written) file(t *testing.T, name string) string {
+func (w written) file(t testing.TB, name string) string {
 	labels, err := json.Marshal(w.labels)
 	require.NoError(t, err)
-	gate := `{"experts":4,"top_k":2,"score":"softmax","select":"topk","weight_from":"score","norm":"none"}`
+	gate := `{"experts":` + strconv.Itoa(w.experts) + `,"top_k":2,"score":"softmax","select":"topk","weight_from":"score","norm":"none"}`
 	list := append([]loader.Named{
 		{Name: "token_ids", Tensor: tensor.FromI32(w.tokens, 5)},
 		{Name: "seq_offsets", Tensor: tensor.FromI32([]int32{0, 3, 5}, 3)},
@@ -256,4 +258,13 @@ func TestRefusedReports(t *testing.T) {
 	cancel()
 	_, err = report.Make(ctx, []string{example().file(t, "t")}, nil)
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// A header that claims more experts than anyone could count is refused before anything is made room for.
+func TestClaimedExpertsAreBounded(t *testing.T) {
+	w := example()
+	w.experts = 60000
+	_, err := report.Make(context.Background(), []string{w.file(t, "t")}, nil)
+	require.ErrorIs(t, err, trace.ErrFormat)
+	require.ErrorContains(t, err, "pairs of experts")
 }

@@ -13,6 +13,9 @@
 //	gate_entropy     F32 [T,L]    of softmax(router logits), in nats            (Options.Entropy)
 //	choice_scores    F32 [T,L,E]  what the choice is made by: scores, biases   (Options.Choice)
 //	expert_out_norm  F32 [T,L,K]  ‖expert(x)‖₂ before weighting, 0 where empty  (Options.Norms)
+//	lookahead_ids    U16 [T,L,K]  what the layer's gate chooses from the input of the mixture layer before, in order of
+//	                              choice; 0xFFFF: empty, and in the first layer  (Options.Lookahead)
+//	predicted_ids    I32 [T]      the likeliest next token                      (Options.Predicted)
 //	next_token_logprob F32 [T]    of the token that follows; NaN for the last   (Options.LogProb)
 //	topk_slots       U8  [T,L,K]  place of each expert in the order of choice, in which outputs are added; only where a
 //	                              gate may choose in another order than that of weights

@@ -188,11 +188,11 @@ func (r *Reader) normsOf(dst []float32, g *moe.Routing, c int, norms []float32) 
 	return dst
 }
 
-// logits gives every layer's routing its raw router logits [n, outputs of its gate]; none where its gate had no router.
+// logits gives every layer's routing its raw router logits [n,E]; none where its gate had no router.
 func (r *Reader) logits(p *Piece, n int, t *tensor.Tensor) error {
 	l := len(r.Layers)
 	for c := range r.Layers {
-		width := r.Gates[c].Logits()
+		width := r.Gates[c].Slots()
 		m, routed := tensor.NewMat(n, width), false
 		for i := range n {
 			at := (i*l + c) * r.e

@@ -166,7 +166,7 @@ func (r *Reader) readLayers() error {
 			return fmt.Errorf("%s: %w: metadata gate: layer %d: %w", r.Path, ErrFormat, l, err)
 		}
 		r.Gates = append(r.Gates, g)
-		r.e = max(r.e, g.Logits())
+		r.e = max(r.e, g.Slots())
 	}
 	return nil
 }

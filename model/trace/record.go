@@ -22,6 +22,9 @@ type record struct {
 	choice   []float32 // [n,L,E]
 	norms    []float32 // [n,L,E] of the experts that worked
 	outNorms []float32 // [n,L,K]
+	early    []uint16  // [n,L,K]
+
+	look *moe.Lookahead // or nil
 }
 
 // sized is s with n elements of unspecified content.
@@ -50,6 +53,13 @@ func (r *record) begin(n int) {
 	}
 	if w.o.Entropy {
 		r.entropy = fill(sized(r.entropy, n*l), math.NaN())
+	}
+	if w.o.Lookahead {
+		r.points |= r.look.Points()
+		r.early = sized(r.early, n*l*w.k)
+		for i := range r.early {
+			r.early[i] = empty
+		}
 	}
 	if w.o.Choice {
 		r.points |= moe.PointScores
@@ -118,6 +128,11 @@ func (r *record) Points() moe.Point { return r.points }
 // At implements moe.Hook.
 func (r *record) At(p moe.Point, v *moe.View) error {
 	c, l, e := r.w.column[v.Layer], len(r.w.layers), r.w.e
+	if r.look != nil && r.look.Points()&p != 0 {
+		if err := r.look.At(p, v); err != nil {
+			return err
+		}
+	}
 	switch p {
 	case moe.PointScores:
 		for t := range v.Choice.Rows {
@@ -133,6 +148,27 @@ func (r *record) At(p moe.Point, v *moe.View) error {
 		}
 	}
 	return nil
+}
+
+// lookAhead makes every gate decide a layer early too, on the input of the mixture layer before.
+func (r *record) lookAhead() {
+	r.look = &moe.Lookahead{}
+	for _, v := range r.w.m.Gates(nil) {
+		var g moe.Gate
+		if v != nil {
+			g = v.Gate
+		}
+		r.look.Gates = append(r.look.Gates, g)
+	}
+	r.look.Seen = func(layer int, x *moe.Routing) {
+		c, l := r.w.column[layer], len(r.w.layers)
+		for t := range x.Tokens() {
+			ids, _ := x.Of(t)
+			for j, e := range ids[:min(len(ids), r.w.k)] {
+				r.early[(t*l+c)*r.w.k+j] = uint16(e)
+			}
+		}
+	}
 }
 
 // end orders the norms as the experts are.

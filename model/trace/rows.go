@@ -27,6 +27,8 @@ func (w *writer) plan(sequences int) []loader.Planned {
 		{w.o.Choice, loader.Planned{Name: "choice_scores", DType: tensor.F32, Shape: tensor.Shape{t, l, w.e}}},
 		{w.o.Entropy, loader.Planned{Name: "gate_entropy", DType: tensor.F32, Shape: tensor.Shape{t, l}}},
 		{w.o.Norms, loader.Planned{Name: "expert_out_norm", DType: tensor.F32, Shape: tensor.Shape{t, l, w.k}}},
+		{w.o.Lookahead, loader.Planned{Name: "lookahead_ids", DType: tensor.U16, Shape: tensor.Shape{t, l, w.k}}},
+		{w.o.Predicted, loader.Planned{Name: "predicted_ids", DType: tensor.I32, Shape: tensor.Shape{t}}},
 		{w.o.LogProb, loader.Planned{Name: "next_token_logprob", DType: tensor.F32, Shape: tensor.Shape{t}}},
 	} {
 		if x.there {
@@ -53,6 +55,7 @@ func (w *writer) rows() error {
 		{w.o.Choice, "choice_scores", func() *tensor.Tensor { return tensor.FromF32(r.choice, n, l, w.e) }},
 		{w.o.Entropy, "gate_entropy", func() *tensor.Tensor { return tensor.FromF32(r.entropy, n, l) }},
 		{w.o.Norms, "expert_out_norm", func() *tensor.Tensor { return tensor.FromF32(r.outNorms, n, l, w.k) }},
+		{w.o.Lookahead, "lookahead_ids", func() *tensor.Tensor { return tensor.FromU16(r.early, n, l, w.k) }},
 	} {
 		if !x.there {
 			continue
@@ -71,6 +74,20 @@ func logProbs(logits tensor.Mat, next []int32) []float32 {
 		out[t] = float32(math.NaN())
 		if t < len(next) {
 			out[t] = model.LogProb(logits.Row(t), next[t])
+		}
+	}
+	return out
+}
+
+// predicted are the likeliest tokens, ties to the lower id.
+func predicted(logits tensor.Mat) []int32 {
+	out := make([]int32, logits.Rows)
+	for t := range out {
+		row := logits.Row(t)
+		for i, v := range row {
+			if v > row[out[t]] {
+				out[t] = int32(i)
+			}
 		}
 	}
 	return out

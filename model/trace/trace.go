@@ -25,6 +25,7 @@ type Text struct {
 type Options struct {
 	Logits, Entropy, LogProb bool
 	Norms, Choice            bool                  // of expert outputs; choice scores
+	Lookahead, Predicted     bool                  // what each gate chooses a layer early; the likeliest next token
 	Progress                 func(done, total int) // tokens; may be nil
 }
 
@@ -103,6 +104,9 @@ func (w *writer) measure(texts []Text) error {
 	}
 	w.column = make([]int, len(w.m.Spec().Layers))
 	w.rec.w = w
+	if w.o.Lookahead {
+		w.rec.lookAhead()
+	}
 	for i, l := range w.layers {
 		v := w.m.Gates(nil)[l]
 		w.column[l], w.k, w.e = i, max(w.k, v.MaxK), max(w.e, v.Spec.Slots())
@@ -172,7 +176,7 @@ func (w *writer) text(ctx context.Context, t Text) error {
 func (w *writer) chunk(ctx context.Context, seq *model.Sequence, ids []int32, a, b int) error {
 	w.rec.begin(b - a)
 	sp := model.Span{Seq: seq, Tokens: ids[a:b]}
-	if v := w.m.Spec().Vocab; w.o.LogProb {
+	if v := w.m.Spec().Vocab; w.o.LogProb || w.o.Predicted {
 		w.logits = sized(w.logits, (b-a)*v)
 		sp.Out = tensor.MatOf(w.logits, b-a, v)
 	}
@@ -185,6 +189,12 @@ func (w *writer) chunk(ctx context.Context, seq *model.Sequence, ids []int32, a,
 	if w.o.LogProb {
 		p := logProbs(sp.Out, ids[min(a+1, len(ids)):])
 		if err := w.put("next_token_logprob", w.done, tensor.FromF32(p, len(p))); err != nil {
+			return err
+		}
+	}
+	if w.o.Predicted {
+		p := predicted(sp.Out)
+		if err := w.put("predicted_ids", w.done, tensor.FromI32(p, len(p))); err != nil {
 			return err
 		}
 	}

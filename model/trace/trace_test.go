@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2fbf7788/switchyard/kernels"
 	"github.com/seed2fbf7788/switchyard/loader"
 	"github.com/seed2fbf7788/switchyard/model"
 	"github.com/seed2fbf7788/switchyard/model/builtin"
@@ -173,4 +174,64 @@ func TestRefusedTraces(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left, "nothing half written")
+}
+
+// What a gate chose a layer early is what it chooses where it is handed the input of the layer before; the likeliest token is
+// the largest logit.
+func TestLookaheadAndPredictions(t *testing.T) {
+	f, m := traced(t, model.Options{}, trace.Options{Lookahead: true, Predicted: true}, trace.Text{Label: "x", IDs: ids(40, 37)})
+	early, _ := f.Tensor("lookahead_ids")
+	topk, _ := f.Tensor("topk_ids")
+	words, _ := f.Tensor("predicted_ids")
+	logits, err := m.Logits(context.Background(), ids(40, 37))
+	require.NoError(t, err)
+	in := &inputs{}
+	require.NoError(t, m.Prefill(context.Background(), m.NewSequence(), ids(40, 37), tensor.Mat{}, moe.Observe(in)))
+	common := 0
+	for tok := range 40 {
+		best := 0
+		for i, v := range logits.Row(tok) {
+			if v > logits.Row(tok)[best] {
+				best = i
+			}
+		}
+		require.Equal(t, int32(best), words.I32s()[tok])
+		for l := range 6 {
+			row := early.U16s()[(tok*6+l)*4 : (tok*6+l)*4+4]
+			if l == 0 {
+				require.Equal(t, []uint16{0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF}, row)
+				continue
+			}
+			var r moe.Routing
+			x := tensor.MatOf(in.x[l-1].Row(tok), 1, 192)
+			require.NoError(t, m.Gates(nil)[l].Gate.Route(&r, moe.Call{Layer: l, X: x, Engine: engine(t)}))
+			for j, e := range r.Expert {
+				require.Equal(t, uint16(e), row[j])
+				for k := range 4 {
+					if topk.U16s()[(tok*6+l)*4+k] == row[j] {
+						common++
+					}
+				}
+			}
+		}
+	}
+	require.Greater(t, common, 40*5*4/3, "a layer's input says much of the next one's choice")
+}
+
+type inputs struct{ x []tensor.Mat }
+
+func (*inputs) Points() moe.Point { return moe.PointGateInput }
+
+func (i *inputs) At(_ moe.Point, v *moe.View) error {
+	x := tensor.NewMat(v.X.Rows, v.X.Cols)
+	copy(x.Data, v.X.Data)
+	i.x = append(i.x, x)
+	return nil
+}
+
+func engine(t *testing.T) *kernels.Engine {
+	e, err := kernels.New(kernels.Options{Threads: 1})
+	require.NoError(t, err)
+	t.Cleanup(e.Close)
+	return e
 }
