@@ -19,7 +19,6 @@ type callParser struct {
 	inside bool   // within a call
 	named  bool   // its name has been told
 	args   jsonScan
-	trim   bool // the text has not begun: leading blanks are dropped
 }
 
 // parser makes the parser that fits the request.

@@ -40,7 +40,6 @@ type run struct {
 	made   int64
 	p      params
 	jobs   []*engine.Job
-	first  sync.Once
 	usage  usage
 	tokens []int // generated, by choice
 }

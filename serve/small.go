@@ -96,7 +96,7 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) {
 }
 
 func (l *live) tokenize(text string, msgs []message, special bool) ([]int32, error) {
-	ids := []int32{}
+	var ids []int32
 	var err error
 	switch {
 	case msgs != nil:

@@ -25,7 +25,6 @@ type serveFlags struct {
 	noAuth             bool
 	drain              time.Duration
 	opts               serve.Options
-	context            int
 }
 
 func (f *serveFlags) parse(s stdio, args []string) error {
