@@ -97,6 +97,7 @@ func (e *Engine) gatedHalf(worker int, part, other *Product, n0, n1, next int) {
 	if !part.W.Packed() {
 		half := *part
 		half.W = part.W.RowRange(n0, n1)
+		half.after = e.afterHalf(other, n0, n1, next)
 		e.block(worker, &half, 0, n1-n0)
 		return
 	}
@@ -105,6 +106,19 @@ func (e *Engine) gatedHalf(worker int, part, other *Product, n0, n1, next int) {
 		after = other.W.from(next)
 	}
 	e.blockPackedAt(worker, part, n0, n1, after)
+}
+
+// afterHalf is where the row of other is that follows columns [n0,n1) of a half: the same columns, or after the second
+// half those from panel next on.
+func (e *Engine) afterHalf(other *Product, n0, n1, next int) uintptr {
+	row := n0
+	if next != n0/panelRows {
+		row = next * panelRows
+	}
+	if other.W.Packed() || row >= other.W.Rows {
+		return 0
+	}
+	return uintptr(pointerOf(other.W.Data[row*other.W.rowBytes():]))
 }
 
 // gatedPair takes a panel of gate and the same of up together, where columns are whole panels and the level can.

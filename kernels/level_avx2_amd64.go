@@ -38,6 +38,7 @@ func matAVX2() matKernels {
 	m.tile[f32] = kernelsByRows{nil, tileF321x4AVX2, tileF322x4AVX2, tileF323x4AVX2}
 	m.tile[bf16] = kernelsByRows{nil, tileBF161x4AVX2, tileBF162x4AVX2, tileBF163x4AVX2}
 	m.tile[f16] = kernelsByRows{nil, tileF161x4AVX2, tileF162x4AVX2, tileF163x4AVX2}
+	m.row = [numFormats]kernelsByRows{{nil, rowF32AVX2}, {nil, rowBF16AVX2}, {nil, rowF16AVX2}}
 	m.first[f32] = kernelsByRows{nil, nil, firstF322x4AVX2, firstF323x4AVX2}
 	m.first[bf16] = kernelsByRows{nil, nil, firstBF162x4AVX2, firstBF163x4AVX2}
 	m.first[f16] = kernelsByRows{nil, nil, firstF162x4AVX2, firstF163x4AVX2}

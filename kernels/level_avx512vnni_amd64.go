@@ -32,6 +32,7 @@ func matAVX512() matKernels {
 	m.tile[f32] = kernelsByRows{nil, tileF321x4AVX512, tileF322x4AVX512, tileF323x4AVX512, tileF324x4AVX512, tileF325x4AVX512, tileF326x4AVX512}
 	m.tile[bf16] = kernelsByRows{nil, tileBF161x4AVX512, tileBF162x4AVX512, tileBF163x4AVX512, tileBF164x4AVX512, tileBF165x4AVX512, tileBF166x4AVX512}
 	m.tile[f16] = kernelsByRows{nil, tileF161x4AVX512, tileF162x4AVX512, tileF163x4AVX512, tileF164x4AVX512, tileF165x4AVX512, tileF166x4AVX512}
+	m.row = [numFormats]kernelsByRows{{nil, rowF32AVX512}, {nil, rowBF16AVX512}, {nil, rowF16AVX512}}
 	m.first[f32] = kernelsByRows{nil, nil, nil, firstF323x4AVX512, firstF324x4AVX512, firstF325x4AVX512, firstF326x4AVX512}
 	m.first[bf16] = kernelsByRows{nil, nil, nil, firstBF163x4AVX512, firstBF164x4AVX512, firstBF165x4AVX512, firstBF166x4AVX512}
 	m.first[f16] = kernelsByRows{nil, nil, nil, firstF163x4AVX512, firstF164x4AVX512, firstF165x4AVX512, firstF166x4AVX512}

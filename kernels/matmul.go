@@ -15,6 +15,8 @@ type Product struct {
 	W      Matrix
 	Bias   []float32
 	Exact  bool // X is never rounded, whatever the engine's option BF16 says
+
+	after uintptr // weights that are read after this block, where the caller knows better than its columns tell
 }
 
 // rows is T.

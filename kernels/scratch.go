@@ -12,11 +12,11 @@ type scratch struct {
 	generic  *scratchGeneric
 	w        []float32 // [colGroup][wStride] rows of an incomplete group
 	wide     []float32 // [subCols][depth] weights widened to f32
-	wTail    []float32 // [blockCols][lanes] the last, incomplete register of weight rows
+	wTail    []float32 // [streamCols][lanes] the last, incomplete register of weight rows
 	xTail    []float32 // [blockRows][lanes] the same of rows of X
 	acc      []float32 // [subCols·blockRows][lanes] accumulators
-	narrow   []float32 // [blockRows][colGroup] outputs of an incomplete group
-	noBias   []float32 // [blockCols] -0, which changes no sum
+	narrow   []float32 // [blockRows][colGroup] outputs of an incomplete group, or [rows][streamCols] of streams
+	noBias   []float32 // [streamCols] -0, which changes no sum
 	gate, up []float32 // [gatedRows][gatedCols] the two products of GatedBlock
 	half     []uint16  // [blockRows][K and padding] X rounded to bfloat16; grows to the longest row
 	rounded  []float32 // [blockRows][K] the same widened again
@@ -51,11 +51,11 @@ func newScratch(l *level) scratch {
 func (s *scratch) allocTiles(m *matKernels) {
 	s.w = aligned(colGroup * wStride)
 	s.wide = aligned(subCols * depth)
-	s.wTail = aligned(blockCols * m.lanes)
+	s.wTail = aligned(streamCols * m.lanes)
 	s.xTail = aligned(blockRows * m.lanes)
-	s.acc = aligned(max(subCols*blockRows, blockCols*m.rows) * m.lanes)
-	s.narrow = aligned(blockRows * colGroup)
-	s.noBias = aligned(blockCols)
+	s.acc = aligned(max(subCols*blockRows, streamCols*m.rows) * m.lanes)
+	s.narrow = aligned(max(blockRows*colGroup, streamTiles*m.rows*streamCols))
+	s.noBias = aligned(streamCols)
 	for i := range s.noBias {
 		s.noBias[i] = float32(math.Copysign(0, -1))
 	}

@@ -4,6 +4,21 @@
 
 package kernels
 
+// rowF32AVX2 adds a row of X times 8 rows of F32 weights into lane accumulators; see tileArgs.
+//
+//go:noescape
+func rowF32AVX2(a *tileArgs)
+
+// rowBF16AVX2 adds a row of X times 8 rows of BF16 weights into lane accumulators; see tileArgs.
+//
+//go:noescape
+func rowBF16AVX2(a *tileArgs)
+
+// rowF16AVX2 adds a row of X times 8 rows of F16 weights into lane accumulators; see tileArgs.
+//
+//go:noescape
+func rowF16AVX2(a *tileArgs)
+
 // tileF321x4AVX2 adds 1 rows of X times 4 rows of F32 weights into lane accumulators; see tileArgs.
 //
 //go:noescape
@@ -88,6 +103,21 @@ func panel2x4AVX2(a *tileArgs)
 //
 //go:noescape
 func panel3x4AVX2(a *tileArgs)
+
+// rowF32AVX512 adds a row of X times 8 rows of F32 weights into lane accumulators; see tileArgs.
+//
+//go:noescape
+func rowF32AVX512(a *tileArgs)
+
+// rowBF16AVX512 adds a row of X times 8 rows of BF16 weights into lane accumulators; see tileArgs.
+//
+//go:noescape
+func rowBF16AVX512(a *tileArgs)
+
+// rowF16AVX512 adds a row of X times 8 rows of F16 weights into lane accumulators; see tileArgs.
+//
+//go:noescape
+func rowF16AVX512(a *tileArgs)
 
 // tileF321x4AVX512 adds 1 rows of X times 4 rows of F32 weights into lane accumulators; see tileArgs.
 //

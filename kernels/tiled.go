@@ -6,25 +6,22 @@ import "unsafe"
 // over a range of k. Its sums stay in registers; where k is cut into ranges they rest in memory in between, so they are
 // taken in one order however rows, columns and k are cut.
 //
-//   - one tile of rows: the kernel reads the weights straight from the map, whole rows at a time;
+//   - one tile of rows: the kernel reads the weights straight from the map, whole rows at a time, for one or two tiles
+//     rows that lie far apart (tiled_streams.go);
 //   - more: the first tile does that over a range of k and leaves the widened weights in a panel that stays in L1, from
 //     which the other tiles go on.
 const (
-	colGroup       = 4   // weight rows that a tile kernel takes at once
-	subCols        = 16  // weight rows that share a pass over X
-	blockCols      = 32  // weight rows of a pass of one tile
-	blockRows      = 96  // rows of X whose accumulators are live at once
-	tileMultiple   = 6   // chunks of rows are multiples of every full tile height
-	depth          = 512 // range of k of a pass of several tiles, a multiple of every lane count
-	pairCols       = 4   // subCols and depth of two tiles, which wait for memory: longer pieces of fewer rows
-	pairDepth      = 1024
-	depthOne       = 8192       // the same of one tile
+	colGroup       = 4          // weight rows that a tile kernel takes at once
+	subCols        = 16         // weight rows that share a pass over X
+	blockRows      = 96         // rows of X whose accumulators are live at once
+	tileMultiple   = 6          // chunks of rows are multiples of every full tile height
+	depth          = 512        // range of k of a pass of several tiles, a multiple of every lane count
+	pairDepth      = 1024       // the same of two tiles, which wait for memory
+	depthOne       = 8192       // and of one
 	depthDot       = 4096       // and of several of bfloat16
 	turnElems      = 32         // weights of a row that go with one prefetch
 	wStride        = depth + 16 // of widened weights: rows do not fall on the same cache sets
-	directTurn     = 128        // the same in bytes where a tile is alone
 	farAhead       = 2048       // least distance of prefetches, in bytes
-	nearAhead      = 1024       // distance of prefetches along a row
 	sharedPrefetch = 4          // most tiles that share prefetches
 )
 
@@ -37,7 +34,8 @@ type matKernels struct {
 	tile        [numFormats]kernelsByRows // straight from the map
 	first       [numFormats]kernelsByRows // the same, filling the panel
 	panel       kernelsByRows
-	dot         kernelsByRows // bf16 by bf16; nil where the CPU has no such product
+	row         [numFormats]kernelsByRows // one row of X by rowCols rows of W straight from the map
+	dot         kernelsByRows             // bf16 by bf16; nil where the CPU has no such product
 	widen       [numFormats]func(dst []float32, src []byte)
 }
 
@@ -57,11 +55,14 @@ type tileArgs struct {
 	dstStride        int
 	prefetch         uintptr // may lie outside of everything
 	xStride, wStride int
+	wNext            int     // from a group of w to the next
 	prefetchStride   int     // of the rows to prefetch
 	prefetchStep     int     // how far each prefetches for turnElems of w; 0 for not at all
 	prefetchTile     int     // how far a tile moves the prefetches on; 0: only the first tile prefetches
-	prefetchEnd      uintptr // where prefetches jump to the next 4 rows
-	steps            int     // registers of a row of x
+	prefetchNext     int     // how far a group does
+	prefetchEnd      uintptr // of the row kernel: from where its prefetches are prefetchJump on
+	prefetchJump     int
+	steps            int // registers of a row of x
 	groups, tiles    int
 	more             int // 0: start sums at zero, else go on from acc
 	last             int // 0: leave sums in acc, else add lanes and bias and store to dst
@@ -78,7 +79,7 @@ func tile(rows, most int) tiling {
 
 func (t tiling) tiles() int { return t.nBig + t.nSmall }
 
-// tiledBlock is one call of blockTiled on up to blockRows × blockCols.
+// tiledBlock is one call of blockTiled on up to blockRows rows.
 type tiledBlock struct {
 	m    *matKernels
 	s    *scratch
@@ -93,13 +94,15 @@ type tiledBlock struct {
 	t0, rows int
 	tiling
 	n, cols int // columns; a multiple of colGroup but for the last ones
-	dst     unsafe.Pointer
-	kx      unsafe.Pointer // x at the k of the pass
-	done    int            // rows of the pass
+	streams
+	dst  unsafe.Pointer
+	kx   unsafe.Pointer // x at the k of the pass
+	done int            // rows of the pass
 }
 
 func (e *Engine) blockTiled(worker int, p *Product, n0, n1 int) {
 	b := tiledBlock{m: &e.level.mat, s: &e.scratch[worker], p: *p, f: p.W.format(), size: p.W.DType.Size(), unit: e.level.mat.lanes}
+	b.after = e.after(p, n0, n1)
 	for t := 0; t < p.X.Rows; t += blockRows {
 		b.t0, b.rows = t, min(blockRows, p.X.Rows-t)
 		b.x, b.xs = pointerOf(p.X.Data[t*p.X.Stride:]), p.X.Stride*4
@@ -111,31 +114,32 @@ func (e *Engine) blockTiled(worker int, p *Product, n0, n1 int) {
 func (b *tiledBlock) columns(n0, n1 int) {
 	b.tiling = tile(b.rows, b.m.rows)
 	b.fillTails()
-	step := blockCols
-	if b.tiles() > 1 {
-		step = b.sub()
-	}
 	whole := n0 + (n1-n0)/colGroup*colGroup
-	for n := n0; n < whole; n += step {
-		b.n, b.cols = n, min(step, whole-n)
-		b.run()
+	if b.tiles() <= streamTiles {
+		b.allStreams(n0, whole)
+	} else {
+		for n := n0; n < whole; n += subCols {
+			b.n, b.cols = n, min(subCols, whole-n)
+			b.run()
+		}
 	}
 	if whole < n1 {
-		b.n, b.cols = whole, n1-whole
+		b.n, b.cols, b.streams = whole, n1-whole, streams{}
 		b.run()
 	}
 }
 
-// sub is how many columns of several tiles go together.
-func (b *tiledBlock) sub() int {
-	if b.tiles() == 2 && !b.dot {
-		return pairCols
+// run computes the block.
+func (b *tiledBlock) run() {
+	b.target()
+	b.ranges()
+	if b.cols < colGroup {
+		b.copyNarrow()
 	}
-	return subCols
 }
 
-// run computes the block range of k by range of k.
-func (b *tiledBlock) run() {
+// ranges computes the groups of the block range of k by range of k.
+func (b *tiledBlock) ranges() {
 	all := b.p.W.Cols
 	kk, span := all/b.unit*b.unit, depthOne
 	switch {
@@ -146,7 +150,6 @@ func (b *tiledBlock) run() {
 	case b.tiles() > 1:
 		span = depthDot
 	}
-	b.target()
 	for k := 0; k == 0 || k < kk; k += span {
 		d := min(span, kk-k)
 		b.s.args.last = flag(k+d == all)
@@ -156,15 +159,12 @@ func (b *tiledBlock) run() {
 		b.s.args.last = 1
 		b.passTail(kk)
 	}
-	if b.cols < colGroup {
-		b.copyNarrow()
-	}
 }
 
 // target says where the kernels store: fewer than 4 columns go through the scratch.
 func (b *tiledBlock) target() {
 	a, p := b.s.args, &b.p
-	a.groups = ceilDiv(b.cols, colGroup)
+	a.groups, a.wNext = ceilDiv(b.cols, colGroup), colGroup*p.W.rowBytes()
 	b.dst, a.dstStride, a.bias = pointerOf(b.s.narrow), colGroup*4, pointerOf(b.s.noBias)
 	if b.cols < colGroup {
 		return
@@ -175,9 +175,9 @@ func (b *tiledBlock) target() {
 	}
 }
 
-// weights is the address of element k of the row of column n of the block.
+// weights is the address of element k of the row of column n of the groups that run.
 func (b *tiledBlock) weights(n, k int) []byte {
-	return b.p.W.Data[(b.n+n)*b.p.W.rowBytes()+k*b.size:]
+	return b.p.W.Data[(b.n+b.column(n))*b.p.W.rowBytes()+k*b.size:]
 }
 
 // pass multiplies d elements at k.
@@ -187,9 +187,8 @@ func (b *tiledBlock) pass(k, d, span int) {
 	case b.cols < colGroup:
 		f = b.copyWeights(k, d)
 		a.prefetchStep = 0
-	case b.tiles() == 1:
-		a.w, a.wStride = pointerOf(b.weights(0, k)), b.p.W.rowBytes()
-		b.prefetchRows(d)
+	case b.width > 0:
+		b.passStreams(k, d)
 	default:
 		a.w, a.wStride = pointerOf(b.weights(0, k)), b.p.W.rowBytes()
 		b.prefetchRange(k, d, span)
@@ -214,6 +213,8 @@ func (b *tiledBlock) multiply(f format) {
 	switch {
 	case b.dot:
 		first, others = &b.m.dot, &b.m.dot
+	case b.width == rowCols:
+		first, others = &b.m.row[f], &b.m.row[f]
 	case b.tiles() > 1:
 		first, others = &b.m.first[f], &b.m.panel
 		a.panel = pointerOf(b.s.wide)
@@ -251,35 +252,22 @@ func (b *tiledBlock) call(kernels *kernelsByRows, rows, tiles int) {
 	}
 }
 
-// prefetchRows makes the only tile fetch ahead of itself: along the rows, at their end from the next 4, or where rows
-// are short as far ahead as a group.
-func (b *tiledBlock) prefetchRows(d int) {
-	a, row := b.s.args, b.p.W.rowBytes()
-	b.prefetch(uintptr(a.w)+uintptr(max(colGroup*row, farAhead)), d)
-	if !b.dot {
-		a.prefetchStep = directTurn
-	}
-	if row >= 2*nearAhead {
-		a.prefetch, a.prefetchEnd = uintptr(a.w)+nearAhead, uintptr(a.w)+uintptr(row)
-	}
-}
-
 // prefetchRange makes the tiles fetch the next range of these rows, at the end the first of the next.
 func (b *tiledBlock) prefetchRange(k, d, span int) {
 	row := b.p.W.rowBytes()
 	ahead := span * b.size
 	if k+d >= b.p.W.Cols/b.unit*b.unit {
-		ahead = b.sub()*row - k*b.size
+		ahead = subCols*row - k*b.size
 	}
-	b.prefetch(uintptr(b.s.args.w)+uintptr(max(ahead, farAhead)), d)
+	b.prefetch(uintptr(b.s.args.w)+uintptr(max(ahead, farAhead)), row, d)
 }
 
-// prefetch makes the tiles of a pass fetch d elements of as many rows at p as the pass multiplies. Few tiles share that
+// prefetch makes the tiles of a pass fetch d elements of rows at p, as many as the pass multiplies. Few tiles share that
 // evenly, so that memory works all the time; of many the first does it.
-func (b *tiledBlock) prefetch(p uintptr, d int) {
+func (b *tiledBlock) prefetch(p uintptr, stride, d int) {
 	a, tiles := b.s.args, b.tiles()
-	a.prefetch, a.prefetchStride = p, b.p.W.rowBytes()
-	a.prefetchStep, a.prefetchTile, a.prefetchEnd = turnElems*b.size, 0, ^uintptr(0)
+	a.prefetch, a.prefetchStride, a.prefetchNext = p, stride, a.wNext
+	a.prefetchStep, a.prefetchTile = turnElems*b.size, 0
 	if tiles > 1 && tiles <= sharedPrefetch {
 		a.prefetchStep, a.prefetchTile = a.prefetchStep/tiles, d*b.size/tiles
 	}
@@ -306,7 +294,10 @@ func (b *tiledBlock) passTail(k int) {
 	a, left := b.s.args, b.p.W.Cols-k
 	tail := b.m.lanes // floats of a row
 	clear(b.s.wTail)
-	for i := range b.cols {
+	for i := range a.groups * max(b.width, colGroup) {
+		if i >= b.cols {
+			break
+		}
 		from, to := b.weights(i, k)[:left*b.size], b.s.wTail[i*tail:(i+1)*tail]
 		if b.dot {
 			copy(as[uint16](bytesOf(to)), as[uint16](from))
@@ -314,12 +305,15 @@ func (b *tiledBlock) passTail(k int) {
 		}
 		widenGeneric(to[:left], from, b.f)
 	}
-	a.w, a.wStride = pointerOf(b.s.wTail), tail*4
+	a.w, a.wStride, a.wNext = pointerOf(b.s.wTail), tail*4, colGroup*tail*4
 	b.kx, a.xStride = pointerOf(b.s.xTail), tail*4
 	if b.dot {
 		b.kx, a.xStride = unsafe.Add(b.x, k*2), b.xs
 	}
 	a.steps, a.more, a.prefetchStep = 1, 1, 0
+	if b.width == rowCols { // the others multiply any lane
+		a.groups, b.width = a.groups*rowCols/colGroup, colGroup
+	}
 	b.multiply(f32)
 }
 

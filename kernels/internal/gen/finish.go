@@ -4,7 +4,7 @@ package main
 // columns of each row. It uses CX and the registers above the accumulators.
 func finish(f *file, rows int) {
 	bias := 4*rows + 1
-	f.p("MOVQ bias-64(SP), CX")
+	f.p("MOVQ bias-56(SP), CX")
 	if f.wide() {
 		bias = 28
 		f.p("VBROADCASTF32X4 (CX), Z%d", bias)
@@ -13,8 +13,8 @@ func finish(f *file, rows int) {
 	} else {
 		f.p("VMOVUPS (CX), X%d", bias)
 	}
-	f.p("ADDQ $16, bias-64(SP)")
-	f.p("MOVQ dst-56(SP), CX")
+	f.p("ADDQ $16, bias-56(SP)")
+	f.p("MOVQ dst-48(SP), CX")
 	if !f.wide() {
 		for r := range rows {
 			f.tree4(4*r, 4*rows)

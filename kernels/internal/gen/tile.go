@@ -8,11 +8,15 @@ import "fmt"
 //	first  the same that keeps the widened weights in a panel, for the first tile of many
 //	panel  from that panel, for the others
 //	dot    bfloat16 by bfloat16 through the dot product of AVX512_BF16
+//	row    one row of X by 8 rows of W, in row.go
 //
 //	AX args  SI x  DX x stride  R8 3·stride  R9 5·stride  DI w  BX w stride  R10 3·stride
 //	R11 prefetch  R13 its stride  R14 3·stride  R15 its step  R12 panel  CX steps left
 //	registers: acc[r][c] = r*4+c, then the rows of X, then one or two for W
 var tileRoom = room{name: "tile", emit: func(f *file, d *decls) {
+	for _, w := range weightFormats {
+		rowKernel(f, d, w)
+	}
 	for _, w := range weightFormats {
 		for r := 1; r <= f.rows; r++ {
 			tile(f, d, variant{"tile", w, r}, "adds %d rows of X times 4 rows of "+w.name+" weights into lane accumulators")
@@ -83,10 +87,13 @@ const (
 	argPrefetch
 	argXStride
 	argWStride
+	argWNext
 	argPrefetchStride
 	argPrefetchStep
 	argPrefetchTile
+	argPrefetchNext
 	argPrefetchEnd
+	argPrefetchJump
 	argSteps
 	argGroups
 	argTiles
@@ -97,7 +104,7 @@ const (
 func tile(f *file, d *decls, v variant, doc string) {
 	doc = fmt.Sprintf(doc, v.rows) + "; see tileArgs."
 	d.add(f, v.name(), "(a *tileArgs)", doc)
-	f.begin(v.name(), fmt.Sprintf("func %s%s(a *tileArgs)", v.name(), f.suffix), 64, 8)
+	f.begin(v.name(), fmt.Sprintf("func %s%s(a *tileArgs)", v.name(), f.suffix), 56, 8)
 	tileStart(f)
 	f.p("tile:")
 	f.p("MOVQ %d(AX), DI", argW)
@@ -108,10 +115,8 @@ func tile(f *file, d *decls, v variant, doc string) {
 	f.p("MOVQ CX, groups-16(SP)")
 	f.p("MOVQ R11, ahead-24(SP)")
 	f.p("MOVQ R11, first-32(SP)")
-	f.p("MOVQ %d(AX), CX", argPrefetchEnd)
-	f.p("MOVQ CX, end-40(SP)")
 	f.p("MOVQ %d(AX), CX", argBias)
-	f.p("MOVQ CX, bias-64(SP)")
+	f.p("MOVQ CX, bias-56(SP)")
 	tileGroup(f, v)
 	tileNext(f, v)
 }
@@ -133,9 +138,9 @@ func tileStart(f *file) {
 	f.p("MOVQ %d(AX), CX", argTiles)
 	f.p("MOVQ CX, tiles-8(SP)")
 	f.p("MOVQ %d(AX), CX", argAcc)
-	f.p("MOVQ CX, acc-48(SP)")
+	f.p("MOVQ CX, acc-40(SP)")
 	f.p("MOVQ %d(AX), CX", argDst)
-	f.p("MOVQ CX, dst-56(SP)")
+	f.p("MOVQ CX, dst-48(SP)")
 	f.p("MOVQ %d(AX), R15", argPrefetchStep)
 	f.p("MOVQ %d(AX), R11", argPrefetch)
 }
@@ -150,7 +155,7 @@ func tileGroup(f *file, v variant) {
 	}
 	f.p("JMP sum")
 	f.p("more:")
-	f.p("MOVQ acc-48(SP), CX")
+	f.p("MOVQ acc-40(SP), CX")
 	for a := range 4 * v.rows {
 		f.p("VMOVUPS %d(CX), %s", a*f.bytes(), f.v(a))
 	}
@@ -180,7 +185,7 @@ func tileGroup(f *file, v variant) {
 	f.p("done:")
 	f.p("CMPQ %d(AX), $0", argLast)
 	f.p("JNE last")
-	f.p("MOVQ acc-48(SP), CX")
+	f.p("MOVQ acc-40(SP), CX")
 	for a := range 4 * v.rows {
 		f.p("VMOVUPS %s, %d(CX)", f.v(a), a*f.bytes())
 	}
@@ -203,9 +208,6 @@ func tilePrefetching(f *file, v variant) {
 		}
 	}
 	f.p("ADDQ R15, R11")
-	f.p("CMPQ R11, end-40(SP)")
-	f.p("JCC wrap")
-	f.p("wrapped:")
 	tileSteps(f, v, turn)
 	f.p("JGE ahead")
 	f.p("few:")
@@ -215,25 +217,25 @@ func tilePrefetching(f *file, v variant) {
 
 // tileNext goes on to the next group, the next tile, or returns.
 func tileNext(f *file, v variant) {
-	f.p("ADDQ $%d, acc-48(SP)", 4*v.rows*f.bytes())
-	f.p("ADDQ $16, dst-56(SP)")
+	f.p("ADDQ $%d, acc-40(SP)", 4*v.rows*f.bytes())
+	f.p("ADDQ $16, dst-48(SP)")
 	rewind(f, "SI", v.xStep(f))
 	if v.kind != "panel" {
 		rewind(f, "DI", v.wStep(f))
-		f.p("LEAQ (DI)(BX*4), DI // the next 4 rows of W")
+		f.p("ADDQ %d(AX), DI", argWNext)
 	}
 	f.p("DECQ groups-16(SP)")
 	f.p("JZ next")
 	f.p("MOVQ ahead-24(SP), R11")
-	f.p("LEAQ (R11)(R13*4), R11")
+	f.p("ADDQ %d(AX), R11", argPrefetchNext)
 	f.p("MOVQ R11, ahead-24(SP)")
 	f.p("JMP group")
 	f.p("next:")
 	f.p("LEAQ %s, SI", base(0, "SI", v.rows, "DX", "R8", "R9"))
 	f.p("IMUL3Q $%d, %d(AX), CX", v.rows, argDstStride)
-	f.p("ADDQ CX, dst-56(SP)")
+	f.p("ADDQ CX, dst-48(SP)")
 	f.p("IMUL3Q $16, %d(AX), CX", argGroups)
-	f.p("SUBQ CX, dst-56(SP)")
+	f.p("SUBQ CX, dst-48(SP)")
 	f.p("MOVQ first-32(SP), R11")
 	f.p("MOVQ %d(AX), CX", argPrefetchTile)
 	f.p("ADDQ CX, R11")
@@ -242,13 +244,6 @@ func tileNext(f *file, v variant) {
 	f.p("DECQ tiles-8(SP)")
 	f.p("JNZ tile")
 	f.end()
-
-	f.p("wrap:")
-	f.p("ADDQ R14, R11 // from the end of the rows to the start of the next 4")
-	f.p("SHLQ $2, R13")
-	f.p("ADDQ R13, end-40(SP)")
-	f.p("SHRQ $2, R13")
-	f.p("JMP wrapped")
 }
 
 // plainUnroll is how many steps the loop without prefetches takes at once: instructions that are not multiply-adds
