@@ -35,6 +35,7 @@ var allowed = map[string]string{
 	"model/report":         "moe tokenizer model/trace",
 	"route":                "tensor kernels moe loader model learn",
 	"learn":                "tensor kernels loader model",
+	"route/guard":          "",
 	"serve/grammar":        "",
 	"serve":                "moe tokenizer tokenizer/chat tokenizer/jinja model serve/engine serve/grammar",
 	"serve/load":           "model serve serve/engine",

@@ -244,7 +244,7 @@ func routeCalibrate(ctx context.Context, s stdio, args []string) error {
 
 func routeExplain(ctx context.Context, s stdio, args []string) error {
 	var f routeFlags
-	rest, err := f.parse(s, "route explain", "[-m DIR] PROMPT", args, func(fs *flag.FlagSet) {
+	rest, err := f.parse(s, "route explain", "[-m DIR] PROMPT   (without -m: the kind of text, by the built-in model's experts)", args, func(fs *flag.FlagSet) {
 		fs.Float64Var(&f.share, "share", 0.2, "`share` of prompts that may go to the strong model")
 	})
 	if err != nil {
@@ -253,6 +253,9 @@ func routeExplain(ctx context.Context, s stdio, args []string) error {
 	prompt, err := promptText(s, rest)
 	if err != nil {
 		return err
+	}
+	if f.dir == "" {
+		return f.explainKind(ctx, s, prompt)
 	}
 	d, done, err := f.router(s)
 	if err != nil {

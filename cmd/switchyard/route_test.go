@@ -57,3 +57,18 @@ func TestRouteCommands(t *testing.T) {
 		require.Contains(t, o.err, c.says)
 	}
 }
+
+func TestRouteExplainOutOfTheBox(t *testing.T) {
+	o := sw("", "route", "explain", "func main() {")
+	require.Equal(t, 0, o.code, o.err)
+	require.Contains(t, o.out, "code (experts_match)")
+	require.Equal(t, 6, strings.Count(o.out, "\n  layer  "), "a row of bars for each layer")
+	require.Contains(t, o.out, "of the layer's work here; usually")
+	o = sw("", "route", "explain", "--json", "3", "*", "9", "=")
+	require.Equal(t, 0, o.code, o.err)
+	var d route.KindDecision
+	require.NoError(t, json.Unmarshal([]byte(o.out), &d))
+	require.Equal(t, "sums", d.Model)
+	require.Greater(t, d.Confidence, d.Threshold)
+	require.Len(t, d.Kinds, 8)
+}
