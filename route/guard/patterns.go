@@ -23,7 +23,7 @@ func patternsOf(kind Kind) []patterns {
 	case Card:
 		return []patterns{{kind, cardPattern, nil}}
 	case Phone:
-		return []patterns{{kind, phonePattern, validPhone}, {kind, localPhonePattern, validPhone}}
+		return []patterns{{kind, phonePattern, validPhone}, {kind, localPhonePattern, validPhone}, {kind, pairsPhonePattern, validPhone}}
 	case Key:
 		return []patterns{{kind, keyPattern, nil}, {kind, secretPattern, secretLike}, {kind, pemPattern, nil}}
 	}
@@ -37,6 +37,7 @@ var (
 	// A number of the international form, or of a national one in which something other than spaces parts the groups.
 	phonePattern      = regexp.MustCompile(`(?:\+|00)[1-9](?:[ \-./()]{0,2}[0-9]){6,14}`)
 	localPhonePattern = regexp.MustCompile(`\(?0?[0-9]{2,5}\)?[ \-./]{1,2}[0-9]{3,8}(?:[ \-./][0-9]{2,5}){0,3}`)
+	pairsPhonePattern = regexp.MustCompile(`0[1-9](?:[ .\-][0-9]{2}){4}`) // as in France
 	// Prefixes that services give their keys.
 	keyPattern = regexp.MustCompile(`\b(?:sk-(?:[a-z]+-)?[A-Za-z0-9_\-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_\-]{20,}|` +
 		`(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[A-Za-z0-9_\-]{35}|xox[abeprs]-[A-Za-z0-9\-]{10,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_\-]{50,}|` +
