@@ -82,3 +82,40 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBF16 is the product of many rows rounded to bfloat16 against the peak of the bf16 dot product.
+func BenchmarkBF16(b *testing.B) {
+	const n, k = 1024, 2048
+	for _, threads := range []int{1, 2} {
+		for _, rows := range []int{12, 64, 512} {
+			b.Run(fmt.Sprintf("threads=%d/rows=%d", threads, rows), func(b *testing.B) {
+				e := engineBF16(b, "", threads)
+				if PeakBF16(e) == 0 {
+					b.Skip("no bf16 dot product")
+				}
+				p := Product{Dst: tensor.NewMat(rows, n), X: randomMat(rand.New(rand.NewPCG(1, 2)), rows, k, k), W: benchWeights(tensor.BF16, n, k)}
+				fractions(b, float64(2*rows*n*k), "GFLOP/s", func() float64 { return PeakBF16(e) }, func() { e.MatMul(p) })
+			})
+		}
+	}
+}
+
+// BenchmarkDecodeBF16 is BenchmarkDecode of the bf16 dot product.
+func BenchmarkDecodeBF16(b *testing.B) {
+	const n, k, experts = 1024, 2048, 64
+	w := benchWeights(tensor.BF16, n*experts, k)
+	for _, rows := range []int{1, 8} {
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			e := engineBF16(b, "", 2)
+			if PeakBF16(e) == 0 {
+				b.Skip("no bf16 dot product")
+			}
+			x, dst := randomMat(rand.New(rand.NewPCG(1, 2)), rows, k, k), tensor.NewMat(rows, n)
+			fractions(b, float64(len(w.Data)), "GB/s", func() float64 { return ReadBandwidth(e, 256<<20) }, func() {
+				for i := range experts {
+					e.MatMul(Product{Dst: dst, X: x, W: w.RowRange(i*n, (i+1)*n)})
+				}
+			})
+		})
+	}
+}

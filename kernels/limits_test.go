@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -14,5 +15,28 @@ func TestLimits(t *testing.T) {
 		require.Greater(t, peak, 0.0)
 		require.Greater(t, dot, 0.0)
 		require.Greater(t, read, 0.0)
+	})
+}
+
+// The dot product of bfloat16 has a limit where it has a kernel, and pays only there and only where that limit is the
+// higher one; a margin of a quarter on either side is left to the noise of short measurements.
+func TestLimitBF16(t *testing.T) {
+	eachLevel(t, func(t *testing.T, level string) {
+		e := engine(t, level, 1)
+		peak := PeakBF16(e)
+		if e.level.mat.dot[1] == nil {
+			require.Zero(t, peak)
+			require.False(t, BF16Pays(e))
+			return
+		}
+		require.Greater(t, peak, 0.0)
+		ratio := peak / PeakF32(e)
+		t.Logf("%.1f GFLOP/s of bf16, %.2f of f32", peak, ratio)
+		if ratio > 1.25 {
+			require.Eventually(t, func() bool { return BF16Pays(e) }, time.Second, time.Millisecond)
+		}
+		if ratio < 0.8 {
+			require.Eventually(t, func() bool { return !BF16Pays(e) }, time.Second, time.Millisecond)
+		}
 	})
 }
