@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -142,18 +143,11 @@ type TrainOptions struct {
 
 // defaults: few rows hold few n-grams, and many buckets would only cost time.
 func (o *TrainOptions) defaults(rows int) {
-	o.Landmarks, o.Folds = or(o.Landmarks, 2048), or(o.Folds, 5)
-	o.Buckets = or(o.Buckets, min(1<<bits.Len(uint(16*rows)), 1<<17))
+	o.Landmarks, o.Folds = cmp.Or(o.Landmarks, 2048), cmp.Or(o.Folds, 5)
+	o.Buckets = cmp.Or(o.Buckets, min(1<<bits.Len(uint(16*rows)), 1<<17))
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
 	}
-}
-
-func or(v, def int) int {
-	if v == 0 {
-		return def
-	}
-	return v
 }
 
 // minRows is the least that a router can be learnt from.

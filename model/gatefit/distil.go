@@ -1,6 +1,7 @@
 package gatefit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -129,13 +130,13 @@ func (d *Distil) layer(ctx context.Context, m *model.Model, l int, s *seen) ([]f
 	for e := range r.Weights.W.Rows {
 		r.Weights.W.Row(w0[e*r.Weights.W.Cols:(e+1)*r.Weights.W.Cols], e)
 	}
-	g := newRegression(s, w0, r.Weights.W.Rows, r.Weights.W.Cols, r.Spec.Bias, r.Weights.Bias, or(d.Ridge, 1e-6))
+	g := newRegression(s, w0, r.Weights.W.Rows, r.Weights.W.Cols, r.Spec.Bias, r.Weights.Bias, cmp.Or(d.Ridge, 1e-6))
 	if len(g.train) == 0 || len(g.held) == 0 {
 		return nil, Fitted{}, fmt.Errorf("%w: want at least %d tokens with a target, so that some can be held out, found %d", ErrFit, 5*block, len(s.target))
 	}
 	f := Fitted{Layer: l, Tokens: len(g.train), HeldOut: len(g.held)}
 	f.TrainBefore, f.HeldOutBefore = g.recall(g.w0, g.train), g.recall(g.w0, g.held)
-	w, loss, err := g.fit(ctx, or(d.Iterations, 100))
+	w, loss, err := g.fit(ctx, cmp.Or(d.Iterations, 100))
 	if err != nil {
 		return nil, f, err
 	}
@@ -148,14 +149,6 @@ func (d *Distil) layer(ctx context.Context, m *model.Model, l int, s *seen) ([]f
 		out[i] = float32(v)
 	}
 	return out, f, nil
-}
-
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 // layers lists the layers of the overlay, rising.
