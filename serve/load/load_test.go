@@ -12,13 +12,14 @@ import (
 	"github.com/seed2fbf7788/switchyard/serve/load"
 )
 
-// Every row is measured and holds numbers; how large they are is for machines that do nothing else.
+// Every row is measured and holds numbers; how large they are is for machines that do nothing else. Texts are long enough
+// that the streams overlap on a loaded machine too: the rate is taken while all of them run.
 func TestRun(t *testing.T) {
 	m, err := model.OpenFS(builtin.FS(), model.Options{})
 	require.NoError(t, err)
 	defer m.Close()
 	var names []string
-	o := load.Options{Streams: []int{1, 3}, Prompt: 8, Generate: 12, Fresh: 20, Long: 200, Reps: 1}
+	o := load.Options{Streams: []int{1, 3}, Prompt: 8, Generate: 240, Fresh: 20, Long: 200, Reps: 1}
 	require.NoError(t, load.Run(context.Background(), m, o, func(r load.Row) error {
 		names = append(names, r.Test)
 		assert.Positive(t, r.Ratio, "%+v", r)
