@@ -159,4 +159,5 @@ func (g *run) fault(out *sse, err error) {
 func (g *run) headers(w http.ResponseWriter) {
 	w.Header().Set("X-Switchyard-Model", g.l.name)
 	w.Header().Set("X-Switchyard-Cached-Tokens", fmt.Sprint(g.usage.Details.Cached))
+	g.setExperts(w.Header(), "")
 }

@@ -193,7 +193,9 @@ const maxGate = 4096
 // open begins a stream of events.
 func (g *run) open(w http.ResponseWriter) *sse {
 	g.headers(w)
-	return newSSE(w, g.s.opts.Ping, g.s.opts.WriteTimeout, g.cancel)
+	out := newSSE(w, g.s.opts.Ping, g.s.opts.WriteTimeout, g.cancel)
+	out.ended = func() { g.setExperts(w.Header(), http.TrailerPrefix) }
+	return out
 }
 
 // named puts a parameter's name into errors that have none of their own.

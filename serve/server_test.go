@@ -283,6 +283,44 @@ func TestRoutingAndGate(t *testing.T) {
 	}
 }
 
+// The header, and behind a stream the trailer, counts what the routing lists.
+func TestExpertLoadHeader(t *testing.T) {
+	c := start(t, serve.Options{})
+	assert.Empty(t, c.do("POST", "/v1/completions", textBody(``)).Header.Get("X-Switchyard-Expert-Load"))
+	resp := c.do("POST", "/v1/completions", textBody(`,"routing":"json"`))
+	var body map[string]any
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&body))
+	count := map[int]int{}
+	for i, id := range at(body, "choices", 0, "routing", "ids").([]any) {
+		if i/4%6 == 5 {
+			count[int(id.(float64))]++
+		}
+	}
+	load := resp.Header.Get("X-Switchyard-Expert-Load")
+	layers := strings.Split(load, ";")
+	require.Len(t, layers, 6)
+	last, ok := strings.CutPrefix(layers[5], "5:")
+	require.True(t, ok, load)
+	shown := strings.Split(last, ",")
+	require.Len(t, shown, 4)
+	before, least := 1<<30, 0
+	for _, s := range shown {
+		var id, n int
+		_, err := fmt.Sscanf(s, "%d=%d", &id, &n)
+		require.NoError(t, err)
+		assert.Equal(t, count[id], n, load)
+		assert.LessOrEqual(t, n, before)
+		before, least = n, n
+		delete(count, id)
+	}
+	for id, n := range count {
+		assert.LessOrEqual(t, n, least, "expert %d", id)
+	}
+	resp = c.do("POST", "/v1/completions", textBody(`,"routing":true,"stream":true`))
+	io.Copy(io.Discard, resp.Body)
+	assert.Equal(t, load, resp.Trailer.Get("X-Switchyard-Expert-Load"))
+}
+
 func TestModels(t *testing.T) {
 	c := start(t, serve.Options{Models: []serve.Source{{Name: name, Open: openBuiltin}, {Name: "org/other", Open: openBuiltin}}})
 	resp := c.do("GET", "/v1/models", "")

@@ -17,6 +17,7 @@ type sse struct {
 	limit  time.Duration // for a client to take what is written
 	failed error
 	gone   func()
+	ended  func()    // sets trailers; may be nil
 	quiet  time.Time // when something was written last
 	stop   chan struct{}
 }
@@ -55,6 +56,9 @@ func (s *sse) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.stop)
+	if s.ended != nil {
+		s.ended()
+	}
 	s.rc.SetWriteDeadline(time.Time{})
 }
 
