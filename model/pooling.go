@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/seed2fbf7788/switchyard/loader"
@@ -185,16 +186,40 @@ func (e *Encoder) Dim() int {
 // Embed gives the embedding of each text: its hidden states pooled as the folder's files say. Texts longer than Context
 // are cut.
 func (e *Encoder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
-	list, err := e.encode(ctx, texts)
+	ids, err := e.encodeTexts(texts)
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]float32, len(list))
-	for i := range list {
-		out[i] = e.pool.vector(list[i].Hidden)
-	}
-	return out, nil
+	return e.EmbedIDs(ctx, ids)
 }
+
+// EmbedIDs is [Encoder.Embed] of texts given as ids, which are taken as they are: special ones are the caller's to put in.
+func (e *Encoder) EmbedIDs(ctx context.Context, texts [][]int32) ([][]float32, error) {
+	out := make([][]float32, 0, len(texts))
+	err := e.each(ctx, texts, func(r Encoded) { out = append(out, e.pool.vector(r.Hidden)) })
+	return out, err
+}
+
+// each hands on the result of each text, some at a time: those of many long texts would not fit memory together.
+func (e *Encoder) each(ctx context.Context, texts [][]int32, f func(Encoded)) error {
+	for i, ids := range texts {
+		if err := e.check(ids); err != nil {
+			return fmt.Errorf("text %d: %w", i, err)
+		}
+	}
+	for part := range slices.Chunk(texts, encodeAtOnce) {
+		list, err := e.Encode(ctx, part)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			f(r)
+		}
+	}
+	return nil
+}
+
+const encodeAtOnce = 64
 
 // Class is what a classification head says of a text.
 type Class struct {
@@ -209,15 +234,13 @@ func (e *Encoder) Classify(ctx context.Context, texts []string) ([]Class, error)
 	if e.spec.Head == nil {
 		return nil, fmt.Errorf("%w: this %s has no classification head; use embed", ErrOption, e.spec.Family)
 	}
-	list, err := e.encode(ctx, texts)
+	ids, err := e.encodeTexts(texts)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Class, len(list))
-	for i := range list {
-		out[i] = e.spec.Head.class(list[i].Logits)
-	}
-	return out, nil
+	out := make([]Class, 0, len(ids))
+	err = e.each(ctx, ids, func(r Encoded) { out = append(out, e.spec.Head.class(r.Logits)) })
+	return out, err
 }
 
 func (h *ClassHead) class(logits []float32) Class {
@@ -241,7 +264,7 @@ func (h *ClassHead) class(logits []float32) Class {
 	return Class{Label: h.Labels[best], Score: scores[best], Scores: scores}
 }
 
-func (e *Encoder) encode(ctx context.Context, texts []string) ([]Encoded, error) {
+func (e *Encoder) encodeTexts(texts []string) ([][]int32, error) {
 	ids := make([][]int32, len(texts))
 	for i, t := range texts {
 		var err error
@@ -249,7 +272,7 @@ func (e *Encoder) encode(ctx context.Context, texts []string) ([]Encoded, error)
 			return nil, fmt.Errorf("text %d: %w", i, err)
 		}
 	}
-	return e.Encode(ctx, ids)
+	return ids, nil
 }
 
 // EncodeText turns a text into ids with the special tokens of the tokenizer, at most Context of them.

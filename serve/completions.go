@@ -41,7 +41,7 @@ type prompt struct {
 
 func readCompletion(f *fields) (completionParams, error) {
 	p := completionParams{params: common(f)}
-	p.prompts = prompts(f)
+	p.prompts = textsOrIDs(f, "prompt", maxChoices)
 	p.req.MaxTokens = int(f.int("max_tokens", 16, 1, maxTokens))
 	if f.has("logprobs") {
 		p.req.LogProbs, p.req.Top = true, int(f.int("logprobs", 0, 0, maxTop))
@@ -61,14 +61,14 @@ func readCompletion(f *fields) (completionParams, error) {
 	return p, f.done()
 }
 
-// prompts reads a string, a list of strings, ids, or a list of lists of ids.
-func prompts(f *fields) []prompt {
-	data, ok := f.get("prompt")
+// textsOrIDs reads a string, a list of strings, ids, or a list of lists of ids, at most limit of them.
+func textsOrIDs(f *fields, name string, limit int) []prompt {
+	data, ok := f.get(name)
 	if !ok {
-		f.bad("prompt", "it is required")
+		f.bad(name, "it is required")
 		return nil
 	}
-	if texts, ok := stringOrList(data); ok && len(texts) > 0 && len(texts) <= maxChoices {
+	if texts, ok := stringOrList(data); ok && len(texts) > 0 && len(texts) <= limit {
 		out := make([]prompt, len(texts))
 		for i, t := range texts {
 			out[i].text = t
@@ -80,14 +80,14 @@ func prompts(f *fields) []prompt {
 		return []prompt{{ids: ids}}
 	}
 	var lists [][]int32
-	if json.Unmarshal(data, &lists) == nil && len(lists) > 0 && len(lists) <= maxChoices {
+	if json.Unmarshal(data, &lists) == nil && len(lists) > 0 && len(lists) <= limit {
 		out := make([]prompt, len(lists))
 		for i, l := range lists {
 			out[i].ids = append([]int32{}, l...)
 		}
 		return out
 	}
-	f.bad("prompt", "want a string, a list of strings, token ids, or lists of token ids, at most %d", maxChoices)
+	f.bad(name, "want a string, a list of strings, token ids, or lists of token ids, at most %d", limit)
 	return nil
 }
 

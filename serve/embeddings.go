@@ -21,7 +21,7 @@ type embedding struct {
 // embedParams are those of /v1/embeddings.
 type embedParams struct {
 	model      string
-	texts      []string
+	inputs     []prompt
 	base64     bool
 	dimensions int // 0: what the model has
 }
@@ -31,14 +31,9 @@ func readEmbed(f *fields) (embedParams, error) {
 	if p.model == "" {
 		f.fail(badRequest("model", "you must provide a model parameter"))
 	}
-	data, ok := f.get("input")
-	if !ok {
-		f.bad("input", "it is required")
-	} else if p.texts, ok = stringOrList(data); !ok || len(p.texts) == 0 || len(p.texts) > maxInputs {
-		f.bad("input", "want a text or a list of 1 to %d texts; token ids are not taken", maxInputs)
-	}
-	for _, t := range p.texts {
-		if t == "" {
+	p.inputs = textsOrIDs(f, "input", maxInputs)
+	for _, in := range p.inputs {
+		if in.text == "" && len(in.ids) == 0 {
 			f.bad("input", "want texts that are not empty")
 		}
 	}
@@ -97,15 +92,17 @@ func (p *embedParams) answer(r *http.Request, e *model.Encoder) (map[string]any,
 	if p.dimensions > 0 && p.dimensions != e.Dim() {
 		return nil, unsupported("dimensions", "Unsupported value: this model's embeddings have %d dimensions.", e.Dim())
 	}
-	tokens := 0
-	for _, t := range p.texts {
-		ids, err := e.EncodeText(t)
-		if err != nil {
-			return nil, err
+	tokens, ids := 0, make([][]int32, len(p.inputs))
+	for i, in := range p.inputs {
+		if ids[i] = in.ids; in.ids == nil {
+			var err error
+			if ids[i], err = e.EncodeText(in.text); err != nil {
+				return nil, err
+			}
 		}
-		tokens += len(ids)
+		tokens += len(ids[i])
 	}
-	vectors, err := e.Embed(r.Context(), p.texts)
+	vectors, err := e.EmbedIDs(r.Context(), ids)
 	if err != nil {
 		return nil, err
 	}

@@ -10,16 +10,15 @@ import (
 
 // Limits of the connections below the API.
 const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 64 << 10
-	lastWords     = 5 * time.Second // for the ends of streams to leave after a drain
+	idleTimeout = 2 * time.Minute
+	maxHeader   = 64 << 10
+	lastWords   = 5 * time.Second // for the ends of streams to leave after a drain
 )
 
 // Serve answers on a listener until ctx ends. Then it stops accepting, gives what is at work as long as drain to
 // end, ends the rest with proper last chunks, and frees the models. A drain that was cut short is no error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, drain time.Duration) error {
-	srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
+	srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: s.opts.HeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	select {

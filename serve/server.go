@@ -23,10 +23,11 @@ type Options struct {
 	Keys  Keys // API keys; none: everybody may ask
 	Pprof bool // profiles at /debug/pprof/, with a key where there are keys
 
-	MaxBody      int64         // bytes of a body; 0: 4 MiB
-	BodyTimeout  time.Duration // for a body to arrive; 0: 30 s
-	WriteTimeout time.Duration // for a client to take a part of a stream; 0: 30 s
-	Ping         time.Duration // between comments on a silent stream; 0: 15 s
+	MaxBody       int64         // bytes of a body; 0: 4 MiB
+	HeaderTimeout time.Duration // for a request's header to arrive; 0: 10 s
+	BodyTimeout   time.Duration // for a body to arrive; 0: 30 s
+	WriteTimeout  time.Duration // for a client to take a part of a stream; 0: 30 s
+	Ping          time.Duration // between comments on a silent stream; 0: 15 s
 
 	Log        *slog.Logger // nil: none
 	LogPrompts bool         // bodies of requests are logged too
@@ -36,7 +37,7 @@ func (o *Options) defaults() {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 4 << 20
 	}
-	for d, def := range map[*time.Duration]time.Duration{&o.BodyTimeout: 30 * time.Second, &o.WriteTimeout: 30 * time.Second, &o.Ping: 15 * time.Second} {
+	for d, def := range map[*time.Duration]time.Duration{&o.HeaderTimeout: 10 * time.Second, &o.BodyTimeout: 30 * time.Second, &o.WriteTimeout: 30 * time.Second, &o.Ping: 15 * time.Second} {
 		if *d <= 0 {
 			*d = def
 		}

@@ -364,6 +364,19 @@ func TestEmbeddings(t *testing.T) {
 	c := start(t, serve.Options{Models: []serve.Source{{Name: "enc", Encoder: func() (*model.Encoder, error) { return model.OpenEncoder(dir, model.Options{}) }}}})
 	a := c.post("/v1/embeddings", `{"model":"enc","input":["hello","a b c"]}`)
 	b := c.post("/v1/embeddings", `{"model":"enc","input":["hello","a b c"],"encoding_format":"base64"}`)
+	var ids [][]int32
+	for _, text := range []string{"hello", "a b c"} {
+		list, err := e.EncodeText(text)
+		require.NoError(t, err)
+		ids = append(ids, list)
+	}
+	list, _ := json.Marshal(ids)
+	assert.Equal(t, at(a, "data"), at(c.post("/v1/embeddings", fmt.Sprintf(`{"model":"enc","input":%s}`, list)), "data"))
+	list, _ = json.Marshal(ids[1])
+	assert.Equal(t, at(a, "data", 1, "embedding"), at(c.post("/v1/embeddings", fmt.Sprintf(`{"model":"enc","input":%s}`, list)), "data", 0, "embedding"))
+	for _, bad := range []string{`[]`, `[[]]`, `""`, `["a",""]`, `[99999999]`, `[-1]`, `[1.5]`, `{}`, `[[1],"a"]`} {
+		assert.Equal(t, "input", c.refused(400, "/v1/embeddings", fmt.Sprintf(`{"model":"enc","input":%s}`, bad))["param"], bad)
+	}
 	for i := range want {
 		raw, err := base64.StdEncoding.DecodeString(at(b, "data", i, "embedding").(string))
 		require.NoError(t, err)
@@ -375,7 +388,7 @@ func TestEmbeddings(t *testing.T) {
 	assert.NotZero(t, at(a, "usage", "prompt_tokens"))
 	e1 := c.refused(400, "/v1/chat/completions", `{"model":"enc","messages":[{"role":"user","content":"x"}]}`)
 	assert.Equal(t, "unsupported_model", e1["code"])
-	for _, body := range []string{`{"model":"enc"}`, `{"model":"enc","input":[]}`, `{"model":"enc","input":[1,2]}`, `{"model":"enc","input":"x","dimensions":1}`, `{"model":"enc","input":""}`} {
+	for _, body := range []string{`{"model":"enc"}`, `{"model":"enc","input":[]}`, `{"model":"enc","input":"x","dimensions":1}`, `{"model":"enc","input":""}`} {
 		c.refused(400, "/v1/embeddings", body)
 	}
 }
