@@ -21,12 +21,14 @@ type fields struct {
 	path string // prefix of names in errors
 }
 
-// readBody reads a JSON object within the limit of bytes and of time.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, timeout time.Duration) (*fields, error) {
-	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(time.Now().Add(timeout)) // servers that have no deadlines, as in tests, refuse: fine
-	defer rc.SetReadDeadline(time.Time{})
+// readBody reads a JSON object within the limit of bytes; its time is that of [Server.bodyInTime].
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*fields, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		w.Header().Set("Connection", "close") // else net/http waits for the rest before it answers
+	} else {
+		http.NewResponseController(w).SetReadDeadline(time.Time{}) // streams may last
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -35,6 +37,17 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, timeout time.
 		return nil, &apiError{status: http.StatusRequestTimeout, Type: typeInvalid, Message: "The request body did not arrive: " + err.Error()}
 	}
 	return parseFields(data)
+}
+
+// bodyInTime gives every body a deadline, also those that nobody reads, as behind a wrong key: net/http reads what is left of
+// them before it answers.
+func (s *Server) bodyInTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.BodyTimeout)) // a writer of a test has none
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func parseFields(data []byte) (*fields, error) {

@@ -106,7 +106,7 @@ func (s *Server) routes() http.Handler {
 		s.profiles(mux)
 	}
 	mux.HandleFunc("/", s.notFound)
-	return s.logged(s.sameOrigin(mux))
+	return s.logged(s.bodyInTime(s.sameOrigin(mux)))
 }
 
 // notFound answers what nobody else does: a wrong method or an unknown path.
@@ -127,7 +127,7 @@ func (s *Server) sameOrigin(next http.Handler) http.Handler {
 
 // body reads the request's object.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) (*fields, error) {
-	f, err := readBody(w, r, s.opts.MaxBody, s.opts.BodyTimeout)
+	f, err := readBody(w, r, s.opts.MaxBody)
 	if err == nil && s.opts.LogPrompts {
 		s.opts.Log.Info("body", "id", requestID(r), "body", f.raw)
 	}

@@ -90,6 +90,10 @@ func TestForcedCalls(t *testing.T) {
 	// The turn goes on: the call and its result are sent back.
 	body := fmt.Sprintf(`{"model":%q,"max_tokens":5,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"now","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"noon"}]%s}`, name, tools)
 	c.post("/v1/chat/completions", body)
+	auto := c.post("/v1/chat/completions", chatBody(tools+`,"tool_choice":"auto","seed":1`))
+	assert.Nil(t, at(auto, "choices", 0, "message", "tool_calls")) // this model has not learned to call
+	assert.NotEmpty(t, at(auto, "choices", 0, "message", "content"))
+	assert.Equal(t, auto["choices"], c.post("/v1/chat/completions", chatBody(tools+`,"seed":1`))["choices"])
 	none := c.post("/v1/chat/completions", chatBody(tools+`,"tool_choice":"none"`))
 	assert.Nil(t, at(none, "choices", 0, "message", "tool_calls"))
 	bad := strings.Replace(tools, `"type":"integer"`, `"not":{}`, 1)
