@@ -3,6 +3,7 @@ module github.com/seed2fbf7788/switchyard/clients
 go 1.26.0
 
 require (
+	github.com/buraksezer/consistent v0.10.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/openai/openai-go/v3 v3.96.0
 	github.com/sashabaranov/go-openai v1.43.0

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"runtime"
 	"strings"
@@ -130,59 +127,4 @@ func heapNow() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
-}
-
-// Three replicas behind a plain proxy that hashes on the request: one that is killed takes its own streams with it and no
-// other.
-func TestReplicas(t *testing.T) {
-	var replicas []*httptest.Server
-	var targets []*httputil.ReverseProxy
-	for range 3 {
-		c := start(t, serve.Options{})
-		u, err := url.Parse(c.url)
-		require.NoError(t, err)
-		hs := httptest.NewServer(httputil.NewSingleHostReverseProxy(u)) // killing this is what the clients see of a dead replica
-		defer hs.Close()
-		replicas = append(replicas, hs)
-		u, err = url.Parse(hs.URL)
-		require.NoError(t, err)
-		p := httputil.NewSingleHostReverseProxy(u)
-		p.FlushInterval = -1
-		targets = append(targets, p)
-	}
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		targets[int(r.Header.Get("X-Request-Id")[0]-'0')%3].ServeHTTP(w, r)
-	}))
-	defer front.Close()
-	results := make([]bool, 12)
-	var wg sync.WaitGroup
-	begun := make(chan bool, len(results))
-	for i := range results {
-		wg.Go(func() {
-			body := fmt.Sprintf(`{"model":%q,"prompt":"And it","max_tokens":120,"ignore_eos":true,"stream":true}`, name)
-			req, _ := http.NewRequest("POST", front.URL+"/v1/completions", strings.NewReader(body))
-			req.Header.Set("X-Request-Id", fmt.Sprint(i%3))
-			resp, err := http.DefaultClient.Do(req)
-			begun <- true
-			if err != nil {
-				return
-			}
-			defer resp.Body.Close()
-			lines := bufio.NewScanner(resp.Body)
-			for lines.Scan() {
-				results[i] = results[i] || lines.Text() == "data: [DONE]"
-			}
-		})
-	}
-	for range results {
-		<-begun
-	}
-	replicas[1].CloseClientConnections()
-	replicas[1].Listener.Close()
-	wg.Wait()
-	for i, whole := range results {
-		if i%3 != 1 {
-			assert.True(t, whole, "stream %d of a living replica", i)
-		}
-	}
 }
