@@ -18,13 +18,21 @@ type level struct {
 	peak  peakKernels
 
 	packed packKernels
+
+	allowed func() bool // asks the system for leave to use the level; nil: none is needed
 }
 
-// Levels lists the levels that this CPU can run, lowest first; "generic" is always there.
+// ready says whether the level can be used.
+func (l *level) ready() bool { return l.allowed == nil || l.allowed() }
+
+// Levels lists the levels that this machine can run, lowest first; "generic" is always there. For amx it asks the
+// system's leave to use tiles, as [New] does, which holds for the rest of the process.
 func Levels() []string {
 	var names []string
 	for _, l := range levels() {
-		names = append(names, l.name)
+		if l.ready() {
+			names = append(names, l.name)
+		}
 	}
 	return names
 }
@@ -35,12 +43,8 @@ func levelGeneric() level {
 
 // pick finds a level by name; "" is the best one.
 func pick(name string) (level, error) {
-	have := levels()
-	if name == "" {
-		return have[len(have)-1], nil
-	}
-	for _, l := range have {
-		if l.name == name {
+	for _, l := range slices.Backward(levels()) {
+		if (name == "" || l.name == name) && l.ready() {
 			return l, nil
 		}
 	}
@@ -52,7 +56,7 @@ func pick(name string) (level, error) {
 }
 
 // allLevels are the levels of any machine, lowest first.
-var allLevels = []string{"generic", "avx2", "avxvnni", "avx512vnni"}
+var allLevels = []string{"generic", "avx2", "avxvnni", "avx512vnni", "amx"}
 
 // LevelFromEnv is the level for [Options] that the environment variable SWITCHYARD_LEVEL forces, "" where it is not
 // set. It forces a lower level, never a higher one: a level that exists but that this CPU lacks is the best one below

@@ -17,6 +17,9 @@ func levels() []level {
 	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI {
 		have = append(have, levelAVX512VNNI())
+		if hasTiles() {
+			have = append(have, levelAMX())
+		}
 	}
 	return have
 }

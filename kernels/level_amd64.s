@@ -11,3 +11,10 @@ TEXT ·cpuid(SB), NOSPLIT, $0-20
 	MOVL CX, c+12(FP)
 	MOVL DX, d+16(FP)
 	RET
+
+// func xgetbv() uint32
+TEXT ·xgetbv(SB), NOSPLIT, $0-4
+	XORL CX, CX
+	XGETBV
+	MOVL AX, ret+0(FP)
+	RET

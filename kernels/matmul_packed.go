@@ -20,6 +20,7 @@ type packKernels struct {
 	panel func(s *scratch, t *panelTask)        // one panel
 	pair  func(s *scratch, t *panelTask)        // two panels; nil: one after the other
 	pack  [numPackFormats]func(p *panelPacking) // weights
+	room  bool                                  // pair needs a tileRoom
 
 	claim     func(p uintptr, stride, rows int) // asks for rows that are written soon; may be nil
 	groupRows [numGroups]int

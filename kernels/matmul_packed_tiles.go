@@ -19,6 +19,9 @@ type packedArgs struct {
 	panelBytes    int
 	sum           [2]unsafe.Pointer
 	sumStride     int // bytes
+	tiles         int // of kernels with tiles: how many of X's rows one after the other
+	room          unsafe.Pointer
+	dstAt, sumAt  [2]uintptr // dst and sum as they move from rows to rows
 }
 
 // packedTiles are the tile kernels of a level, by rows of X. widen prepares steps of a panel (the first at p, its head
@@ -103,7 +106,7 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 	tiles := c.nBig + c.nSmall
 	a.xStride, a.sumStride = t.x.stride, 4*panelRows
 	if t.cold {
-		k.start(t)
+		t.start(k.fetch)
 		t.cold = false
 	}
 	for from := 0; from < t.k; from += pairSteps {
@@ -114,7 +117,7 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 			a.w[i] = k.widen[t.f](&s.pairs[i], at, head, a.steps)
 			a.scale[i] = unsafe.Pointer(unsafe.SliceData(s.pairs[i].scale))
 		}
-		k.ahead(a, t, from, tiles)
+		t.ahead(a, from, tiles)
 		dst := s.sums
 		if from+pairSteps >= t.k {
 			dst = t.dst
@@ -125,7 +128,7 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 
 // ahead spreads the prefetches of the slice behind the one at from over the tiles: of the same panels, at their end of
 // the next ones.
-func (k *packedTiles) ahead(a *packedArgs, t *panelTask, from, tiles int) {
+func (t *panelTask) ahead(a *packedArgs, from, tiles int) {
 	p, w, at := packings[t.f], t.w, from+pairSteps
 	if at >= t.k {
 		w, at = t.next, 0
@@ -141,10 +144,10 @@ func (k *packedTiles) ahead(a *packedArgs, t *panelTask, from, tiles int) {
 }
 
 // start asks for the first slice of the first pair of a call.
-func (k *packedTiles) start(t *panelTask) {
+func (t *panelTask) start(fetch func(p uintptr, lines int)) {
 	p := packings[t.f]
 	for i := range 2 {
-		k.fetch(uintptr(unsafe.Pointer(unsafe.SliceData(t.w[i]))), (p.head+min(pairSteps, t.k)*p.step)/64)
+		fetch(uintptr(unsafe.Pointer(unsafe.SliceData(t.w[i]))), (p.head+min(pairSteps, t.k)*p.step)/64)
 	}
 }
 

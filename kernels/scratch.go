@@ -25,8 +25,9 @@ type scratch struct {
 	packed   packedArgs
 	pairs    [2]pairBuffer
 	sums     [2]tensor.Mat // [packedRows][16] of a pair
-	xq       QuantRows     // of a block whose X comes unquantised
-	panel    []float32     // [packedRows][16] outputs of a panel that is not whole
+	room     tileRoom
+	xq       QuantRows // of a block whose X comes unquantised
+	panel    []float32 // [packedRows][16] outputs of a panel that is not whole
 }
 
 func newScratch(l *level) scratch {
@@ -43,6 +44,9 @@ func newScratch(l *level) scratch {
 		for i := range s.sums {
 			s.sums[i] = tensor.MatOf(aligned(packedRows*panelRows), packedRows, panelRows)
 		}
+	}
+	if l.packed.room {
+		s.room = newTileRoom()
 	}
 	s.allocTiles(&l.mat)
 	return s

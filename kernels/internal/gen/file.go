@@ -23,8 +23,12 @@ var isas = []isa{
 	{"avx512", "AVX512", 16, "Z", 6},
 }
 
-// avxVNNI is avx2 with the VEX form of VPDPBUSD; only some rooms have kernels of their own for it.
-var avxVNNI = isa{"avxvnni", "AVXVNNI", 8, "Y", 0}
+// Only some rooms have kernels of their own for these two: avx2 with the VEX form of VPDPBUSD, and avx512 with tiles.
+var (
+	avxVNNI  = isa{"avxvnni", "AVXVNNI", 8, "Y", 0}
+	amx      = isa{"amx", "AMX", 16, "Z", 0}
+	withVNNI = append(slices.Clone(isas), avxVNNI)
+)
 
 func (i isa) vnni() bool     { return i.file == avxVNNI.file }
 func (i isa) wide() bool     { return i.lanes == 16 }

@@ -6,7 +6,7 @@ import (
 )
 
 // limitRoom: what the machine can do at most.
-var limitRoom = room{name: "limit", vnni: true, emit: func(f *file, d *decls) {
+var limitRoom = room{name: "limit", isas: withVNNI, emit: func(f *file, d *decls) {
 	peakI8(f, d)
 	if f.vnni() {
 		return

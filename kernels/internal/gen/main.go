@@ -8,7 +8,6 @@ import (
 	"log"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
 func main() {
@@ -24,12 +23,13 @@ func main() {
 // files builds every output by name.
 func files() map[string]string {
 	out := map[string]string{}
-	for _, room := range []room{tileRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, softmaxRoom, convertRoom, limitRoom, packedRoom, quantRoom, packRoom} {
+	for _, room := range []room{tileRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, softmaxRoom, convertRoom, limitRoom, packedRoom, packedTilesRoom, quantRoom, packRoom} {
 		decl := &decls{}
-		for _, i := range append(slices.Clone(isas), avxVNNI) {
-			if i.vnni() && !room.vnni {
-				continue
-			}
+		on := room.isas
+		if on == nil {
+			on = isas
+		}
+		for _, i := range on {
 			f := newFile(i, room.name)
 			room.emit(f, decl)
 			if f.body.Len() == 0 { // the level has none of its own
@@ -46,5 +46,5 @@ func files() map[string]string {
 type room struct {
 	name string
 	emit func(f *file, d *decls)
-	vnni bool // has kernels for avxVNNI
+	isas []isa // nil: isas
 }

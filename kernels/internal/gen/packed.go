@@ -8,7 +8,7 @@ import "fmt"
 // panel kernels take 1..12 rows of X and one panel as it is stored; memory sets their pace, so they prefetch the
 // weights further on. pair kernels take 1..6 rows and two panels, whose scales (and nibbles) have been widened once for
 // all rows: then 10 of 11 instructions multiply.
-var packedRoom = room{name: "packed", vnni: true, emit: func(f *file, d *decls) {
+var packedRoom = room{name: "packed", isas: withVNNI, emit: func(f *file, d *decls) {
 	if !f.wide() {
 		for _, w := range packedFormats {
 			for _, s := range [][2]int{{1, 1}, {2, 1}, {3, 1}, {1, 2}, {2, 2}, {1, 4}} {
@@ -422,20 +422,7 @@ func widenScales(f *file, d *decls, w packedFormat) {
 	}
 	f.p("step:")
 	for b := range 2 {
-		if w.q4() {
-			f.p("VPMOVZXBD %d(SI), Z0", 16*b)
-			f.p("VPMOVSXBD %d(SI), Z4", 32+16*b)
-			f.p("VCVTDQ2PS Z0, Z0")
-			f.p("VCVTDQ2PS Z4, Z4")
-			f.p("VMULPS Z2, Z0, Z0")
-			f.p("VMULPS Z3, Z4, Z4")
-			f.p("VMOVUPS Z4, %d(DI)", scaleBlock*b+128)
-		} else {
-			f.p("VCVTPH2PS %d(SI), Z0", 32*b)
-		}
-		f.p("VMULPS Z%d, Z0, Z1", magicReg)
-		f.p("VMOVUPS Z0, %d(DI)", scaleBlock*b)
-		f.p("VMOVUPS Z1, %d(DI)", scaleBlock*b+64)
+		widenBlockScales(f, w, b, scaleBlock*b)
 		if w.q4() {
 			for j := range 4 {
 				f.p("VMOVDQU64 %d(SI), Z5", 64+256*b+64*j)
@@ -455,4 +442,22 @@ func widenScales(f *file, d *decls, w packedFormat) {
 	f.p("DECQ CX")
 	f.p("JNZ step")
 	f.end()
+}
+
+// widenBlockScales widens the scales, and mins, of block b of a step of a panel at SI to disp(DI); Z2 and Z3 are D and M.
+func widenBlockScales(f *file, w packedFormat, b, disp int) {
+	if w.q4() {
+		f.p("VPMOVZXBD %d(SI), Z0", 16*b)
+		f.p("VPMOVSXBD %d(SI), Z4", 32+16*b)
+		f.p("VCVTDQ2PS Z0, Z0")
+		f.p("VCVTDQ2PS Z4, Z4")
+		f.p("VMULPS Z2, Z0, Z0")
+		f.p("VMULPS Z3, Z4, Z4")
+		f.p("VMOVUPS Z4, %d(DI)", disp+128)
+	} else {
+		f.p("VCVTPH2PS %d(SI), Z0", 32*b)
+	}
+	f.p("VMULPS Z%d, Z0, Z1", magicReg)
+	f.p("VMOVUPS Z0, %d(DI)", disp)
+	f.p("VMOVUPS Z1, %d(DI)", disp+64)
 }
