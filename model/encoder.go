@@ -30,10 +30,11 @@ type Encoder struct {
 	closed bool
 	eng    *kernels.Engine
 	state  encoderState
+	free   func() error // gives back the quantised weights; may be nil
 }
 
 // OpenEncoder opens a Hugging Face folder of an encoder, sentence-transformers' files (modules.json, 1_Pooling) included
-// where it has them. Of the options, Level, Threads and Context count.
+// where it has them. Of the options, Level, Threads, Context, Quant and Progress count.
 func OpenEncoder(dir string, o Options) (*Encoder, error) {
 	ckpt, err := loader.Open(dir)
 	if err != nil {
@@ -54,7 +55,7 @@ func OpenEncoderFS(fsys fs.FS, o Options) (*Encoder, error) {
 func newEncoder(ckpt *loader.Checkpoint, fsys fs.FS, o Options) (*Encoder, error) {
 	e := &Encoder{opts: o, ckpt: ckpt, text: readText(fsys)}
 	if err := e.load(fsys); err != nil {
-		return nil, errors.Join(err, ckpt.Close())
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
@@ -68,8 +69,9 @@ func (e *Encoder) load(fsys fs.FS) error {
 	if err := e.opts.check(); err != nil {
 		return err
 	}
-	if q := e.opts.Quant; q != "" && q != quantNone {
-		return fmt.Errorf("%w: quant: want none, the only form of an encoder, found %q", ErrOption, q)
+	scheme, err := schemeOf(e.opts.Quant, "")
+	if err != nil {
+		return err
 	}
 	if e.pool, err = readPooling(fsys, spec); err != nil {
 		return err
@@ -81,9 +83,24 @@ func (e *Encoder) load(fsys fs.FS) error {
 		return err
 	}
 	e.claims = b.Claims()
-	e.eng, err = e.opts.engine()
+	if e.eng, err = e.opts.engine(); err != nil {
+		return err
+	}
 	e.state.eng = e.eng
-	return err
+	return e.quantise(scheme)
+}
+
+// quantise puts the layers' matrices into the form of a scheme, "" for none.
+func (e *Encoder) quantise(scheme string) (err error) {
+	if scheme == "" {
+		return nil
+	}
+	list := e.weights.quantisable()
+	if e.free, err = newPacker(context.Background(), e.eng, e.ckpt, e.opts.Progress).quantise(list, scheme); err != nil {
+		return err
+	}
+	e.claims = packedClaims(e.claims, list)
+	return nil
 }
 
 // Close frees the mapping and stops the workers. It waits for a running call; calls after it return ErrClosed.
@@ -94,9 +111,14 @@ func (e *Encoder) Close() error {
 		return nil
 	}
 	e.closed = true
-	e.eng.Close()
+	if e.eng != nil {
+		e.eng.Close()
+	}
 	e.weights = encoderWeights{}
-	return e.ckpt.Close()
+	if e.free == nil {
+		return e.ckpt.Close()
+	}
+	return errors.Join(e.free(), e.ckpt.Close())
 }
 
 // Spec is the resolved configuration; it must not be changed.

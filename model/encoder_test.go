@@ -3,16 +3,22 @@ package model_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2fbf7788/switchyard/loader"
 	"github.com/seed2fbf7788/switchyard/model"
+	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 const encoders = "../testdata/encoders"
@@ -70,6 +76,44 @@ func TestEncoderGoldens(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Quantised while opening, an encoder stays near its f32 form; the bits are the same on all levels, on any number of threads
+// and in any company.
+func TestEncoderQuantised(t *testing.T) {
+	paths, err := filepath.Glob(encoders + "/*/golden.safetensors")
+	require.NoError(t, err)
+	for _, path := range paths {
+		dir := filepath.Dir(path)
+		ids := i32(t, readFile(t, path), "input_ids")
+		exact := encodeOne(t, openEncoder(t, dir, model.Options{}), ids)
+		for scheme, least := range map[string]float64{"int8": 0.9995, "int4": 0.96, "mixed": 0.96} {
+			want := encodeOne(t, openEncoder(t, dir, model.Options{Level: "generic", Threads: 1, Quant: scheme}), ids)
+			assert.GreaterOrEqual(t, cosine(want.Hidden.Data, exact.Hidden.Data), least, "%s %s", dir, scheme)
+			assert.NotEqual(t, exact.Hidden.Data, want.Hidden.Data)
+			for _, level := range levels() {
+				for threads := 1; threads <= 3; threads++ {
+					e := openEncoder(t, dir, model.Options{Level: level, Threads: threads, Quant: scheme})
+					all, err := e.Encode(context.Background(), [][]int32{ids[:1], ids[3:20], ids, ids[:40]})
+					require.NoError(t, err)
+					require.Equal(t, encodeOne(t, e, ids), all[2], "%s %s %s", dir, scheme, level)
+				}
+			}
+		}
+	}
+	_, err = model.OpenEncoder(encoders+"/bert", model.Options{Quant: "int3"})
+	require.ErrorIs(t, err, model.ErrOption)
+}
+
+// What is in use is listed in the form that it has.
+func TestClaimsOfQuantisedEncoder(t *testing.T) {
+	e := openEncoder(t, encoders+"/modernbert-classify", model.Options{Quant: "int8"})
+	forms := map[string]int{}
+	for _, c := range e.Claims() {
+		forms[c.DType]++
+		assert.NotContains(t, c.Name, "Wqkv")
+	}
+	assert.Equal(t, 7*len(e.Spec().Layers), forms[tensor.Q8P.String()])
 }
 
 func encodeOne(t *testing.T, e *model.Encoder, ids []int32) model.Encoded {
@@ -194,7 +238,7 @@ func TestMiniLM(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(data, &rows))
 	for _, level := range levels() {
-		e := openEncoder(t, dir, model.Options{Level: level})
+		e, packed := openEncoder(t, dir, model.Options{Level: level}), openEncoder(t, dir, model.Options{Level: level, Quant: "int8"})
 		for _, r := range rows {
 			ids, err := e.EncodeText(r.Text)
 			require.NoError(t, err)
@@ -202,6 +246,13 @@ func TestMiniLM(t *testing.T) {
 			got, err := e.Embed(context.Background(), []string{r.Text})
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, cosine(got[0], r.Embedding), 0.99999, r.Text)
+			small, err := packed.Embed(context.Background(), []string{r.Text})
+			require.NoError(t, err)
+			least := 0.999
+			if r.Text == "" {
+				least = 0.998 // two special tokens alone
+			}
+			require.GreaterOrEqual(t, cosine(got[0], small[0]), least, r.Text)
 		}
 	}
 }
@@ -214,4 +265,40 @@ func cosine(a, b []float32) float64 {
 		bb += float64(b[i]) * float64(b[i])
 	}
 	return ab / math.Sqrt(aa*bb)
+}
+
+// BenchmarkMiniLM embeds a text of 32 tokens alone, as a router does, and 64 such texts at once.
+func BenchmarkMiniLM(b *testing.B) {
+	dir := os.Getenv("SWITCHYARD_MINILM")
+	if dir == "" {
+		b.Skip("SWITCHYARD_MINILM is not set: no folder of all-MiniLM-L6-v2")
+	}
+	for _, quant := range []string{"none", "int8"} {
+		e, err := model.OpenEncoder(dir, model.Options{Quant: quant})
+		require.NoError(b, err)
+		defer e.Close()
+		one, err := e.EncodeText(strings.Repeat("Please cancel my booking ", 7) + "soon")
+		require.NoError(b, err)
+		for _, n := range []int{1, 64} {
+			texts := make([][]int32, n)
+			for i := range texts {
+				texts[i] = one[:32]
+			}
+			b.Run(fmt.Sprintf("%s/texts=%d", quant, n), func(b *testing.B) { embedMany(b, e, texts) })
+		}
+	}
+}
+
+func embedMany(b *testing.B, e *model.Encoder, texts [][]int32) {
+	var took []time.Duration
+	for b.Loop() {
+		begin := time.Now()
+		_, err := e.EmbedIDs(context.Background(), texts)
+		require.NoError(b, err)
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2].Seconds()*1e3, "p50-ms")
+	b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, "p99-ms")
+	b.ReportMetric(float64(b.N*len(texts))/b.Elapsed().Seconds(), "texts/s")
 }

@@ -129,7 +129,11 @@ func (m *Model) load(ctx context.Context) error {
 		return nil
 	}
 	m.scheme = scheme
-	return m.quantise(ctx, list, scheme)
+	if m.free, err = newPacker(ctx, m.eng, m.ckpt, m.opts.Progress).quantise(list, scheme); err != nil {
+		return err
+	}
+	m.inUse = packedClaims(m.claims, list)
+	return nil
 }
 
 // bind resolves the Spec and binds every tensor. It gives the weights that schemes quantise; turned says to leave

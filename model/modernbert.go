@@ -80,6 +80,7 @@ func bindModernBERT(b *binder, s *EncoderSpec, w *encoderWeights) {
 		l.FFNNorm = b.encoderNorm(at+"mlp_norm", s)
 		both := b.linear(at+"mlp.Wi", 2*s.Width, s.Hidden, !s.NoDenseBias)
 		gate, up, down := both.part(0, 2), both.part(1, 2), b.linear(at+"mlp.Wo", s.Hidden, s.Width, !s.NoDenseBias)
+		l.gate, l.up, l.down = both.name, both.name, down.name
 		l.FFN = moe.MLP{
 			Gate: gate.W, Up: up.W, Down: down.W, GateBias: gate.Bias, UpBias: up.Bias, DownBias: down.Bias, Act: moe.GLU(s.Act),
 		}
@@ -98,7 +99,7 @@ func bindModernBERT(b *binder, s *EncoderSpec, w *encoderWeights) {
 // part is the i-th of n equal parts of the outputs of a linear layer.
 func (l linear) part(i, n int) linear {
 	rows := l.W.Rows / n
-	out := linear{}
+	out := linear{name: l.name}
 	if l.W.Rows > 0 {
 		out.W = l.W.RowRange(i*rows, (i+1)*rows)
 	}

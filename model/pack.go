@@ -129,13 +129,12 @@ func (p *packer) fail(chunk int, err error) {
 }
 
 // quantise puts every weight of the list into the form of a scheme. The checkpoint's own bytes are read once and never
-// copied whole.
-func (m *Model) quantise(ctx context.Context, list []weight, scheme string) error {
-	packed, err := m.roomFor(list, scheme)
+// copied whole. free gives back what the weights then lie in; it is not nil where anything was allocated, also beside an error.
+func (p *packer) quantise(list []weight, scheme string) (free func() error, err error) {
+	packed, free, err := roomFor(list, scheme)
 	if err != nil {
-		return err
+		return free, err
 	}
-	p := newPacker(ctx, m.eng, m.ckpt, m.opts.Progress)
 	for i := range list {
 		p.total += int64(list[i].size())
 	}
@@ -145,41 +144,39 @@ func (m *Model) quantise(ctx context.Context, list []weight, scheme string) erro
 			continue
 		}
 		if err := p.run(); err != nil {
-			return err
+			return free, err
 		}
 		planned = 0
 	}
 	for i := range list {
 		*list[i].dst = packed[i]
 	}
-	m.inUse = packedClaims(m.claims, list)
-	return nil
+	return free, nil
 }
 
-// roomFor allocates the packed forms of all weights at once; Close frees them.
-func (m *Model) roomFor(list []weight, scheme string) ([]kernels.Matrix, error) {
+// roomFor allocates the packed forms of all weights at once.
+func roomFor(list []weight, scheme string) (packed []kernels.Matrix, free func() error, err error) {
 	sizes, total := make([]int, len(list)), 0
 	for i := range list {
 		n, err := list[i].packedSize(scheme)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		sizes[i] = n
 		total += n
 	}
 	room, free, err := loader.Alloc(total)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	m.free = free
-	packed := make([]kernels.Matrix, len(list))
+	packed = make([]kernels.Matrix, len(list))
 	for i := range list {
 		w := &list[i]
 		packed[i], err = kernels.PackedMatrix(packedDType(scheme, w.part), w.rows, w.cols, room[:sizes[i]:sizes[i]])
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", w.source, err)
+			return nil, free, fmt.Errorf("%s: %w", w.source, err)
 		}
 		room = room[sizes[i]:]
 	}
-	return packed, nil
+	return packed, free, nil
 }
