@@ -2,6 +2,7 @@ package guard
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -39,7 +40,19 @@ const (
 	ReasonFound    Reason = "private_data"
 	ReasonText     Reason = "not_text"  // bytes that are not UTF-8
 	ReasonTooLarge Reason = "too_large" // more than Options.MaxBytes
+
+	// Of a Policy only.
+	ReasonOff        Reason = "off"        // nothing was looked for
+	ReasonRedacted   Reason = "redacted"   // what was found has been taken out
+	ReasonUnreadable Reason = "unreadable" // no JSON, or images, sounds and files, in which nothing can be looked for
+	ReasonTimeout    Reason = "guard_timeout"
+	ReasonFailed     Reason = "guard_failed"
 )
+
+// Reasons lists all reasons.
+func Reasons() []Reason {
+	return []Reason{ReasonClean, ReasonFound, ReasonText, ReasonTooLarge, ReasonOff, ReasonRedacted, ReasonUnreadable, ReasonTimeout, ReasonFailed}
+}
 
 // Decision says whether a text may leave. It holds nothing of the text.
 type Decision struct {
@@ -58,7 +71,7 @@ type Options struct {
 
 // Guard finds private data. It is safe for concurrent use.
 type Guard struct {
-	words []string // lower case
+	words []*regexp.Regexp
 	skip  map[Kind]bool
 	max   int
 }
@@ -70,30 +83,50 @@ func New(o Options) *Guard {
 		g.skip[k] = true
 	}
 	for _, w := range o.Words {
-		if w = strings.Join(strings.Fields(w), " "); w != "" {
-			g.words = append(g.words, w)
+		if parts := strings.Fields(w); len(parts) > 0 {
+			g.words = append(g.words, wordPattern(parts))
 		}
 	}
 	return g
 }
 
-// Check decides whether a text may leave.
+// Check decides whether a text may leave. What is hidden behind full-width characters, characters that are not seen or
+// digits of other scripts is counted as well, but has no place among the Findings.
 func (g *Guard) Check(text string) Decision {
-	switch {
-	case len(text) > g.max:
-		return Decision{LocalOnly: true, Reason: ReasonTooLarge}
-	case !utf8.ValidString(text):
-		return Decision{LocalOnly: true, Reason: ReasonText}
+	if r := g.readable(len(text), utf8.ValidString(text)); r != ReasonClean {
+		return Decision{LocalOnly: true, Reason: r}
 	}
 	d := Decision{Reason: ReasonClean, Findings: g.Find(text)}
-	for _, f := range d.Findings {
-		if d.Found == nil {
-			d.Found = map[Kind]int{}
-		}
-		d.Found[f.Kind]++
-		d.LocalOnly, d.Reason = true, ReasonFound
+	d.count(d.Findings)
+	if plain := fold(text); !d.LocalOnly && plain != text {
+		d.count(g.Find(plain))
 	}
 	return d
+}
+
+// readable says whether the guard reads a text of so many bytes at all.
+func (g *Guard) readable(size int, valid bool) Reason {
+	switch {
+	case size > g.max:
+		return ReasonTooLarge
+	case !valid:
+		return ReasonText
+	}
+	return ReasonClean
+}
+
+func (d *Decision) count(findings []Finding) {
+	for _, f := range findings {
+		d.add(f.Kind, 1)
+		d.LocalOnly, d.Reason = true, ReasonFound
+	}
+}
+
+func (d *Decision) add(kind Kind, n int) {
+	if d.Found == nil {
+		d.Found = map[Kind]int{}
+	}
+	d.Found[kind] += n
 }
 
 // Find lists the findings by their place; they do not overlap.
