@@ -38,6 +38,23 @@ func (o *Ops) NotFinite(x []float32) int {
 	return -1
 }
 
+// ArgMax is the index of the largest element, the first of equals; 0 of nothing. NaN is never the largest.
+func (o *Ops) ArgMax(x []float32) int {
+	const block = 1024 // stays in L1 for the second look
+	best, top := 0, float32(math.Inf(-1))
+	for at := 0; at < len(x); at += block {
+		if m := o.p.max(x[at:min(at+block, len(x))]); m > top {
+			best, top = at, m
+		}
+	}
+	for i, v := range x[best:] {
+		if v == top {
+			return best + i
+		}
+	}
+	return 0
+}
+
 // invRoot is 1/sqrt(sum/n + eps), correctly rounded from f32 operands.
 func invRoot(sum float32, n int, eps float32) float32 {
 	return float32(1 / math.Sqrt(float64(sum/float32(max(n, 1))+eps)))

@@ -462,3 +462,31 @@ func TestOpsPanicOnLengths(t *testing.T) {
 		require.Panics(t, f, name)
 	}
 }
+
+// ArgMax is the first of the largest, wherever it stands.
+func TestArgMax(t *testing.T) {
+	eachLevel(t, func(t *testing.T, level string) {
+		o := engine(t, level, 1).Ops()
+		rng := rand.New(rand.NewPCG(8, 9))
+		require.Zero(t, o.ArgMax(nil))
+		for n := 1; n < 3000; n += 1 + n/7 {
+			x := make([]float32, n)
+			for i := range x {
+				x[i] = float32(rng.IntN(50)) - 60
+			}
+			for _, at := range []int{rng.IntN(n), rng.IntN(n), 0, n - 1} {
+				x[at] = float32(rng.IntN(4))
+				want := 0
+				for i, v := range x {
+					if v > x[want] {
+						want = i
+					}
+				}
+				require.Equal(t, want, o.ArgMax(x), "n %d", n)
+			}
+		}
+		inf := float32(math.Inf(-1))
+		require.Zero(t, o.ArgMax([]float32{inf, inf}))
+		require.Equal(t, 1, o.ArgMax([]float32{float32(math.NaN()), -3, inf}))
+	})
+}

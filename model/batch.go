@@ -10,10 +10,15 @@ import (
 // wanted: no rows (none), one row (of the last token), or a row for each token; it belongs to the caller, [rows, V].
 // Gate, which may be nil, is the gate that these tokens follow; a text keeps its bits only where all its spans have the
 // same.
+//
+// Draw, in place of Out, is called with the logits [V] behind the last token and the id of their largest, the lowest of
+// equals. It is called once the step has succeeded, before Step returns, on one of the workers, beside those of other
+// spans; the logits are the step's and not valid later. It must not call the model.
 type Span struct {
 	Seq    *Sequence
 	Tokens []int32
 	Out    tensor.Mat
+	Draw   func(logits []float32, top int32)
 	Gate   *GateOverride
 }
 
@@ -26,6 +31,9 @@ func (m *Model) check(b Batch) error {
 		sp := &b[i]
 		if n := sp.Out.Rows; n != 0 && n != 1 && n != len(sp.Tokens) {
 			return fmt.Errorf("%w: span %d wants %d rows of logits for %d tokens", ErrOption, i, n, len(sp.Tokens))
+		}
+		if sp.Out.Rows > 0 && sp.Draw != nil {
+			return fmt.Errorf("%w: span %d wants its logits and draws from them, want one of both", ErrOption, i)
 		}
 		if sp.Out.Rows > 0 && sp.Out.Cols != m.spec.Vocab {
 			return fmt.Errorf("%w: span %d has room for %d logits a row, want %d", ErrOption, i, sp.Out.Cols, m.spec.Vocab)
@@ -52,6 +60,14 @@ func (m *Model) check(b Batch) error {
 		}
 	}
 	return nil
+}
+
+// extend makes what a step has computed part of its sequences, and lets the spans draw.
+func (m *Model) extend(b Batch) {
+	for i := range b {
+		b[i].Seq.tokens = append(b[i].Seq.tokens, b[i].Tokens...)
+	}
+	m.state.head.draw()
 }
 
 // CheckIDs refuses ids outside the vocabulary.

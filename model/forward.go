@@ -29,9 +29,7 @@ func (m *Model) Step(ctx context.Context, b Batch, watch moe.Observer) error {
 	if err := m.forward(ctx, b, watch); err != nil {
 		return err
 	}
-	for i := range b {
-		b[i].Seq.tokens = append(b[i].Seq.tokens, b[i].Tokens...)
-	}
+	m.extend(b)
 	return nil
 }
 

@@ -8,25 +8,32 @@ import (
 )
 
 // headJob is the head's product with the work on single rows around it: before it, the wanted rows of the stream are
-// normalised and gathered; behind it, logits are divided, checked and brought to who wants them. A chunk is one row.
+// normalised and gathered; behind it, logits are divided, checked and brought to who wants them; when the step has
+// succeeded, tokens are drawn. A chunk is one row.
 type headJob struct {
 	m      *Model
 	st     *state
 	wants  []want
 	logits tensor.Mat // [wants,V]
-	behind bool       // the product
-	bad    []int32    // [wants] first token whose logit is not finite, or -1
+	stage  headStage
+	bad    []int32 // [wants] first token whose logit is not finite, or -1
 }
+
+type headStage uint8
+
+const (
+	headGather headStage = iota
+	headCheck
+	headDraw
+)
 
 // want is a row of logits that a span asks for.
 type want struct {
 	row, pos int // of the batch; in its sequence
 	dst      []float32
+	draw     func(logits []float32, top int32) // or nil
+	top      int32
 }
-
-// headRows is how many spans that want one row share a product: enough to read the head's weights once for many users,
-// few enough that their logits, which are copied, stay small.
-const headRows = 64
 
 // head writes the wanted logits: Head · norm(x) + bias, divided by the model's divisor.
 func (m *Model) head(st *state, b Batch) error {
@@ -43,27 +50,27 @@ func (m *Model) head(st *state, b Batch) error {
 		}
 	}
 	h.wants = h.wants[:0]
-	for i, row := 0, 0; i < len(b); i++ { // single rows together
+	for i, row := 0, 0; i < len(b); i++ { // single rows together: the head's weights are read once for many users
 		row += len(b[i].Tokens)
-		if b[i].Out.Rows == 1 {
+		if b[i].Out.Rows == 1 || b[i].Draw != nil {
 			h.wants = b[i].wants(h.wants, row)
 		}
-		if n := len(h.wants); n == headRows || n > 0 && i == len(b)-1 {
-			st.size(&st.logits, n, m.spec.Vocab)
-			if err := h.run(st.logits); err != nil {
-				return err
-			}
-			h.wants = h.wants[:0]
-		}
 	}
-	return nil
+	if len(h.wants) == 0 {
+		return nil
+	}
+	st.size(&st.logits, len(h.wants), m.spec.Vocab)
+	return h.run(st.logits)
 }
 
 // wants lists the rows of logits that a span asks for; end is the row of the batch behind its last token.
 func (sp *Span) wants(list []want, end int) []want {
+	if sp.Draw != nil {
+		return append(list, want{row: end - 1, pos: sp.Seq.Len() + len(sp.Tokens) - 1, draw: sp.Draw})
+	}
 	n := sp.Out.Rows
 	for t := range n {
-		list = append(list, want{end - n + t, sp.Seq.Len() + len(sp.Tokens) - n + t, sp.Out.Row(t)})
+		list = append(list, want{row: end - n + t, pos: sp.Seq.Len() + len(sp.Tokens) - n + t, dst: sp.Out.Row(t)})
 	}
 	return list
 }
@@ -71,14 +78,14 @@ func (sp *Span) wants(list []want, end int) []want {
 // run computes the logits of the wanted rows into a matrix, and copies them to where they are wanted if that is elsewhere.
 func (h *headJob) run(logits tensor.Mat) error {
 	st, n := h.st, len(h.wants)
-	h.logits, h.behind = logits, false
+	h.logits, h.stage = logits, headGather
 	if len(h.bad) < n {
 		h.bad = make([]int32, n)
 	}
 	st.eng.Run(n, h)
 	st.prod[0] = kernels.Product{Dst: logits, X: st.normed.Slice(0, n), W: h.m.weights.Head, Bias: h.m.weights.HeadBias}
 	st.eng.MatMul(st.prod[:1]...)
-	h.behind = true
+	h.stage = headCheck
 	st.eng.Run(n, h)
 	for i, token := range h.bad[:n] {
 		if token >= 0 {
@@ -89,21 +96,47 @@ func (h *headJob) run(logits tensor.Mat) error {
 	return nil
 }
 
+// draw calls the spans that draw, with what run has left in the step's own rows.
+func (h *headJob) draw() {
+	h.stage = headDraw
+	for i := range h.wants {
+		if h.wants[i].draw != nil {
+			h.st.eng.Run(len(h.wants), h)
+			break
+		}
+	}
+	clear(h.wants)
+	h.wants = h.wants[:0]
+}
+
 // Do implements kernels.Job.
 func (h *headJob) Do(_, i int) {
 	ops, w := h.st.eng.Ops(), &h.wants[i]
-	if !h.behind {
+	switch h.stage {
+	case headGather:
 		h.m.normalise(ops, h.st.normed.Row(i), h.st.x.Row(w.row), &h.m.weights.Norm)
-		return
+	case headCheck:
+		h.check(ops, i)
+	case headDraw:
+		if w.draw != nil {
+			w.draw(h.logits.Row(i), w.top)
+		}
 	}
-	logits := h.logits.Row(i)
+}
+
+// check divides and checks a row of logits, and brings it to who wants it.
+func (h *headJob) check(ops *kernels.Ops, i int) {
+	logits, w := h.logits.Row(i), &h.wants[i]
 	if d := h.m.spec.LogitDivisor; d != 0 && d != 1 {
 		for k := range logits {
 			logits[k] /= d
 		}
 	}
 	h.bad[i] = int32(ops.NotFinite(logits))
-	if &logits[0] != &w.dst[0] {
+	switch {
+	case w.draw != nil:
+		w.top = int32(ops.ArgMax(logits))
+	case &logits[0] != &w.dst[0]:
 		copy(w.dst, logits)
 	}
 }

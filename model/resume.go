@@ -39,9 +39,7 @@ func (m *Model) StepFrom(ctx context.Context, b Batch, layer int, x tensor.Mat) 
 	if err := m.forwardFrom(ctx, b, layer, x); err != nil {
 		return err
 	}
-	for i := range b {
-		b[i].Seq.tokens = append(b[i].Seq.tokens, b[i].Tokens...)
-	}
+	m.extend(b)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 )
@@ -65,6 +66,7 @@ type Sampler struct {
 	seen  []bool // by id: met so far, for the repeat penalty
 
 	counts  map[int32]int // of generated ids, where they matter
+	touched []uint64      // ids of Bias and counts, as bits
 	allowed []uint64      // see Allow
 	adjusts bool          // bias or penalties by count are set
 }
@@ -78,6 +80,9 @@ type candidate struct {
 func NewSampler(o Sampling) *Sampler {
 	s := &Sampler{opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15)), counts: map[int32]int{}}
 	s.adjusts = len(o.Bias) > 0 || o.FrequencyPenalty != 0 || o.PresencePenalty != 0
+	for id := range o.Bias {
+		s.touch(id)
+	}
 	return s
 }
 
@@ -90,7 +95,20 @@ func (s *Sampler) Generated(id int32) {
 	s.Accept(id)
 	if s.adjusts {
 		s.counts[id]++
+		s.touch(id)
 	}
+}
+
+// touch marks an id whose logit is adjusted.
+func (s *Sampler) touch(id int32) {
+	w := int(id) / 64
+	if id < 0 {
+		return
+	}
+	if w >= len(s.touched) {
+		s.touched = append(s.touched, make([]uint64, w+1-len(s.touched))...)
+	}
+	s.touched[w] |= 1 << (id % 64)
 }
 
 // Accept tells the sampler of ids that stand in the text, for the repeat penalty.
@@ -107,20 +125,34 @@ func (s *Sampler) Accept(ids ...int32) {
 }
 
 // Sample chooses a token from logits [V], which it does not change.
-func (s *Sampler) Sample(logits []float32) int32 {
+func (s *Sampler) Sample(logits []float32) int32 { return s.SampleTop(logits, -1) }
+
+// SampleTop is Sample for who knows which logit is the largest, the first of equals; -1 for who does not.
+func (s *Sampler) SampleTop(logits []float32, top int32) int32 {
 	if s.opts.Temperature == 0 {
-		return s.greedy(logits)
+		return s.greedy(logits, top)
 	}
 	s.fill(logits)
 	s.cut()
 	return s.draw()
 }
 
-// logit is what an id's logit becomes; -Inf where it is not allowed.
-func (s *Sampler) logit(id int, l float32) float64 {
-	if s.allowed != nil && (id/64 >= len(s.allowed) || s.allowed[id/64]>>(id%64)&1 == 0) {
-		return math.Inf(-1)
+// word is word w of the allowed ids below n.
+func (s *Sampler) word(w, n int) uint64 {
+	all := ^uint64(0)
+	if s.allowed != nil {
+		if all = 0; w < len(s.allowed) {
+			all = s.allowed[w]
+		}
 	}
+	if left := n - 64*w; left < 64 {
+		all &= 1<<left - 1
+	}
+	return all
+}
+
+// logit is what an id's logit becomes.
+func (s *Sampler) logit(id int, l float32) float64 {
 	v := float64(l)
 	if id < len(s.seen) && s.seen[id] {
 		if v > 0 {
@@ -129,7 +161,7 @@ func (s *Sampler) logit(id int, l float32) float64 {
 			v *= s.opts.RepeatPenalty
 		}
 	}
-	if s.adjusts {
+	if w := id / 64; w < len(s.touched) && s.touched[w]>>(id%64)&1 != 0 {
 		v += s.adjust(int32(id))
 	}
 	return v
@@ -144,14 +176,22 @@ func (s *Sampler) adjust(id int32) float64 {
 	return v
 }
 
-func (s *Sampler) greedy(logits []float32) int32 {
-	if s.allowed == nil && len(s.seen) == 0 && !s.adjusts {
-		return argMax(logits)
+func (s *Sampler) greedy(logits []float32, top int32) int32 {
+	if len(s.seen) == 0 && !s.adjusts { // the largest wins, where it may
+		if top < 0 {
+			top = argMax(logits)
+		}
+		if s.word(int(top)/64, len(logits))>>(top%64)&1 != 0 {
+			return top
+		}
 	}
-	best, top := 0, math.Inf(-1)
-	for id, l := range logits {
-		if v := s.logit(id, l); v > top {
-			best, top = id, v
+	best, most := 0, math.Inf(-1)
+	for w := range (len(logits) + 63) / 64 {
+		for left := s.word(w, len(logits)); left != 0; left &= left - 1 {
+			id := 64*w + bits.TrailingZeros64(left)
+			if v := s.logit(id, logits[id]); v > most {
+				best, most = id, v
+			}
 		}
 	}
 	return int32(best)
@@ -168,14 +208,20 @@ func argMax(x []float32) int32 {
 	return int32(best)
 }
 
-// fill makes every id a candidate with its probability.
+// fill makes every id that is allowed a candidate with its probability.
 func (s *Sampler) fill(logits []float32) {
-	s.cands = slices.Grow(s.cands[:0], len(logits))[:len(logits)]
+	s.cands = slices.Grow(s.cands[:0], len(logits))
 	top := math.Inf(-1)
-	for id, l := range logits {
-		v := s.logit(id, l) / s.opts.Temperature
-		s.cands[id] = candidate{int32(id), v}
-		top = max(top, v)
+	for w := range (len(logits) + 63) / 64 {
+		for left := s.word(w, len(logits)); left != 0; left &= left - 1 {
+			id := 64*w + bits.TrailingZeros64(left)
+			v := s.logit(id, logits[id]) / s.opts.Temperature
+			s.cands = append(s.cands, candidate{int32(id), v})
+			top = max(top, v)
+		}
+	}
+	if len(s.cands) == 0 { // against the contract of Allow
+		s.cands = append(s.cands, candidate{})
 	}
 	sum := 0.0
 	for i := range s.cands {

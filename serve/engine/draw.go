@@ -15,13 +15,13 @@ type drawn struct {
 	drew   bool
 }
 
-// draw chooses a job's next token from its logits and says whether the text ends.
-func (j *Job) draw() drawn {
-	logits := j.logits.Row(0)
+// draw chooses a job's next token from its logits, whose largest is top, and says whether the text ends. Jobs of one
+// step draw side by side.
+func (j *Job) draw(logits []float32, top int32) drawn {
 	if j.Constraint != nil {
 		j.sampler.Allow(j.Constraint.Mask(j.limit-j.generated(), j.ends))
 	}
-	id := j.sampler.Sample(logits)
+	id := j.sampler.SampleTop(logits, top)
 	if slices.Contains(j.ends, id) {
 		return drawn{list: j.text.flush(), finish: model.FinishStop}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/seed2fbf7788/switchyard/model"
-	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 // Options of New; the zero value works.
@@ -33,7 +32,6 @@ type Engine struct {
 	ctx    context.Context
 	done   chan struct{}
 	wake   chan struct{}
-	spare  []tensor.Mat // rows of logits that nobody uses
 
 	running []*Job // of the stepping goroutine
 	steps   int
@@ -104,6 +102,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Job, error) {
 	j := &Job{Request: r, ctx: ctx, arrived: time.Now(), signal: make(chan struct{}, 1)}
 	j.limit = e.Limit(&r)
 	j.seq, j.tokens = e.m.NewSequence(), slices.Clone(r.Prompt)
+	j.pick = func(logits []float32, top int32) { j.drawn = j.draw(logits, top) }
 	j.sampler = model.NewSampler(r.Sampling)
 	j.sampler.Accept(r.Prompt...)
 	j.text = assembler{stops: r.Stop}
@@ -205,7 +204,6 @@ func (e *Engine) admit() {
 	for len(e.waiting) > 0 && len(e.running) < e.opts.Parallel && e.fits(e.waiting[0]) {
 		j := e.waiting[0]
 		e.waiting = slices.Delete(e.waiting, 0, 1)
-		j.logits = e.row()
 		e.running = append(e.running, j)
 	}
 	e.active = len(e.running)
@@ -228,30 +226,18 @@ func (e *Engine) fits(j *Job) bool {
 	return free > len(j.tokens)/model.PageTokens+len(e.running)
 }
 
-// row is a row of logits, used before or new.
-func (e *Engine) row() tensor.Mat {
-	if n := len(e.spare); n > 0 {
-		r := e.spare[n-1]
-		e.spare = e.spare[:n-1]
-		return r
-	}
-	return tensor.NewMat(1, e.m.Spec().Vocab)
-}
-
 // end gives a running job's memory back and tells its end. The caller takes it off the list.
 func (e *Engine) end(j *Job, list []Token, finish model.Finish, err error) {
 	e.release(j)
 	j.deliver(list, finish, err)
 }
 
-// release gives cache and logits back; full pages stay for later texts.
+// release gives the cache back; full pages stay for later texts.
 func (e *Engine) release(j *Job) {
 	if !e.opts.NoPrefixes {
 		e.prefixes.Keep(j.seq, j.Gate.String())
 	}
 	j.seq.Free()
-	e.spare = append(e.spare, j.logits)
-	j.logits = tensor.Mat{}
 }
 
 // abandon ends everything: the engine is closed.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/seed2fbf7788/switchyard/model"
-	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
 // What Submit and Next can fail with, beside the errors of package model.
@@ -76,9 +75,10 @@ type Job struct {
 	sampler  *model.Sampler
 	text     assembler
 	ends     []int32
-	limit    int // of generated tokens
-	cached   int // tokens of the prompt that were shared
-	logits   tensor.Mat
+	limit    int                               // of generated tokens
+	cached   int                               // tokens of the prompt that were shared
+	drawn    drawn                             // of the last step
+	pick     func(logits []float32, top int32) // fills drawn
 	routing  *routingLog
 	setBacks int
 

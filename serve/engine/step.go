@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/seed2fbf7788/switchyard/model"
@@ -15,7 +14,7 @@ type share struct {
 	n   int // tokens
 }
 
-// step computes one batch and draws a token for every job that has read all of its text.
+// step computes one batch, in which every job that has read all of its text draws a token.
 func (e *Engine) step() {
 	plan := e.reserve(e.plan())
 	if len(plan) == 0 {
@@ -44,7 +43,7 @@ func (e *Engine) step() {
 	took := time.Since(start)
 	e.pace.learn(decoders, short, long, took)
 	e.count(func(s *Stats) { s.Steps++; s.StepSeconds += took.Seconds(); s.PromptTokens += uint64(short + long) })
-	e.drawAll(plan)
+	e.deliver(plan)
 	if e.steps++; e.steps%idleEvery == 0 {
 		e.countIdle()
 	}
@@ -58,7 +57,7 @@ func (e *Engine) span(s share) model.Span {
 	at := s.job.seq.Len()
 	sp := model.Span{Seq: s.job.seq, Tokens: s.job.tokens[at : at+s.n], Gate: s.job.Gate}
 	if s.n == s.job.left() {
-		sp.Out = s.job.logits
+		sp.Draw = s.job.pick
 	}
 	return sp
 }
@@ -240,41 +239,27 @@ func (e *Engine) single(plan []share, err error) {
 		}
 	}
 	if len(plan) > 1 {
-		e.drawAll(slices.DeleteFunc(plan, func(s share) bool { return !slices.Contains(e.running, s.job) }))
+		e.deliver(slices.DeleteFunc(plan, func(s share) bool { return !slices.Contains(e.running, s.job) }))
 	}
 }
 
-// drawAll draws the next token of every job whose logits are there; each with its own sampler, so side by side.
-func (e *Engine) drawAll(plan []share) {
-	results := make([]drawn, len(plan))
-	var wg sync.WaitGroup
-	for i, s := range plan {
-		if s.job.left() > 0 {
-			e.keep(s)
-			continue
-		}
-		e.keep(s)
-		if len(plan) == 1 {
-			results[i] = s.job.draw()
-			continue
-		}
-		wg.Go(func() { results[i] = s.job.draw() })
-	}
-	wg.Wait()
+// deliver tells the jobs what they have drawn, and ends those whose text ends.
+func (e *Engine) deliver(plan []share) {
 	generated := uint64(0)
-	for i, r := range results {
-		j := plan[i].job
+	for _, s := range plan {
+		e.keep(s)
+		j, r := s.job, s.job.drawn
+		j.drawn = drawn{}
 		if r.drew {
 			generated++
 		}
-		if r.finish == "" {
-			if len(r.list) > 0 {
-				j.deliver(r.list, "", nil)
-			}
-			continue
+		switch {
+		case r.finish != "":
+			e.running = slices.DeleteFunc(e.running, func(o *Job) bool { return o == j })
+			e.end(j, r.list, r.finish, nil)
+		case len(r.list) > 0:
+			j.deliver(r.list, "", nil)
 		}
-		e.running = slices.DeleteFunc(e.running, func(o *Job) bool { return o == j })
-		e.end(j, r.list, r.finish, nil)
 	}
 	e.count(func(s *Stats) { s.GeneratedTokens += generated })
 }
