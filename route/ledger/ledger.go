@@ -127,7 +127,7 @@ func (l *Ledger) read() error {
 	for {
 		data, whole, err := readLine(in)
 		if len(bytes.TrimSpace(data)) > 0 || !whole {
-			l.readEntry(data, whole && err == nil)
+			l.readEntry(data, whole) // a last line that lacks nothing but its end is one
 		}
 		if err == io.EOF {
 			l.torn = len(data) > 0
