@@ -45,6 +45,7 @@ var allowed = map[string]string{
 	"route/policy":         "route/guard route/price route/clock route/cascade route/budget route/ledger route/upstream",
 	"serve/grammar":        "",
 	"serve":                "moe tokenizer tokenizer/chat tokenizer/jinja model serve/engine serve/grammar",
+	"serve/config":         "",
 	"serve/load":           "model serve serve/engine",
 	"model/eval":           "tensor moe model",
 	"model/prune":          "tensor moe loader model model/trace",
