@@ -18,27 +18,40 @@ const (
 // Serve answers on a listener until ctx ends. Then it stops accepting, gives what is at work as long as drain to
 // end, ends the rest with proper last chunks, and frees the models. A drain that was cut short is no error.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, drain time.Duration) error {
-	srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: s.opts.HeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
+	return serveOn(ctx, ln, drain, s)
+}
+
+// app is a Server or a Host.
+type app interface {
+	Handler() http.Handler
+	Drain(ctx context.Context) error
+	Close() error
+	stop() // no more requests from here on
+	options() *Options
+}
+
+func serveOn(ctx context.Context, ln net.Listener, drain time.Duration, a app) error {
+	srv := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: a.options().HeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	select {
 	case err := <-failed:
-		return errors.Join(err, s.Close())
+		return errors.Join(err, a.Close())
 	case <-ctx.Done():
 	}
-	s.opts.Log.Info("draining", "seconds", drain.Seconds())
+	a.options().Log.Info("draining", "seconds", drain.Seconds())
 	limit, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	last, stop := context.WithTimeout(context.Background(), drain+lastWords)
 	defer stop()
 	closed := make(chan error, 1)
-	s.drain.Store(true)
+	a.stop()
 	go func() { closed <- srv.Shutdown(last) }()
-	if err := s.Drain(limit); err != nil {
-		s.opts.Log.Warn("drain cut short", "error", err)
+	if err := a.Drain(limit); err != nil {
+		a.options().Log.Warn("drain cut short", "error", err)
 	}
 	if err := <-closed; err != nil {
 		srv.Close()
 	}
-	return s.Close()
+	return a.Close()
 }

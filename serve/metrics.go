@@ -3,6 +3,7 @@ package serve
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,9 +23,19 @@ type metrics struct {
 	whole    *prometheus.HistogramVec
 	compile  *prometheus.HistogramVec
 	finished *prometheus.CounterVec // model, reason
+
+	current atomic.Pointer[Server] // whose engines are read
 }
 
-func newMetrics(s *Server) *metrics {
+// keepMetrics are those of the server before, whose counts go on; without one they begin.
+func (s *Server) keepMetrics() *metrics {
+	if s != nil {
+		return s.metrics
+	}
+	return newMetrics()
+}
+
+func newMetrics() *metrics {
 	long := prometheus.ExponentialBuckets(0.001, 2, 18) // 1 ms to 131 s
 	short := prometheus.ExponentialBuckets(0.0005, 2, 14)
 	hist := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
@@ -43,7 +54,7 @@ func newMetrics(s *Server) *metrics {
 		compile:  hist("switchyard_grammar_compile_seconds", "Time to compile, or to find, the grammar of a request.", short, "model"),
 		finished: count("switchyard_texts_total", "Texts by the reason of their end: stop, length, error.", "model", "reason"),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.first, m.between, m.whole, m.compile, m.finished, &states{s: s},
+	m.registry.MustRegister(m.requests, m.duration, m.first, m.between, m.whole, m.compile, m.finished, &states{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -82,7 +93,7 @@ func (m *metrics) ended(name string, arrived time.Time, finish model.Finish, err
 
 // states reads the engines when metrics are asked for. Names with vllm: are those that the Gateway API inference extension
 // reads from a model server by default.
-type states struct{ s *Server }
+type states struct{ *metrics }
 
 type stateDesc struct {
 	desc *prometheus.Desc
@@ -137,8 +148,12 @@ func (c *states) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *states) Collect(ch chan<- prometheus.Metric) {
-	for _, name := range c.s.order {
-		l := c.s.models[name].now()
+	s := c.current.Load()
+	if s == nil {
+		return
+	}
+	for _, name := range s.order {
+		l := s.models[name].now()
 		if l == nil {
 			continue
 		}

@@ -2,8 +2,10 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed2fbf7788/switchyard/model"
@@ -15,6 +17,7 @@ import (
 // Source is a model to serve: its name in the API, and how it is opened. One of Open and Encoder is set.
 type Source struct {
 	Name    string
+	Key     string // what was opened and how: a Host keeps a model whose name and key stay; "": it is opened anew
 	Open    func() (*model.Model, error)
 	Encoder func() (*model.Encoder, error) // for /v1/embeddings
 }
@@ -30,6 +33,8 @@ type served struct {
 	live    *live         // nil for an encoder
 	encoder *model.Encoder
 	err     error
+
+	users atomic.Int32 // servers that have it
 }
 
 // live is an open model with all that its requests need.
@@ -62,7 +67,37 @@ func (l *live) vocabulary() (*grammar.Vocab, error) {
 }
 
 func newServed(s Source, o engine.Options) *served {
-	return &served{Source: s, opts: o, created: time.Now().Unix(), ready: make(chan struct{})}
+	m := &served{Source: s, opts: o, created: time.Now().Unix(), ready: make(chan struct{})}
+	m.users.Store(1)
+	return m
+}
+
+// keep gives a server's model where it is what the source would open, else a new one. A nil server has none.
+func (s *Server) keep(src Source, o engine.Options) *served {
+	if s != nil && src.Key != "" {
+		if m := s.models[src.Name]; m != nil && m.Key == src.Key && m.opts == o && m.state() != "failed" {
+			m.users.Add(1)
+			return m
+		}
+	}
+	return newServed(src, o)
+}
+
+// release gives a model up; the last server that has it closes it.
+func (m *served) release() error {
+	if m.users.Add(-1) > 0 {
+		return nil
+	}
+	m.once.Do(func() { m.err = model.ErrClosed; close(m.ready) })
+	<-m.ready
+	var all error
+	if m.live != nil {
+		all = errors.Join(all, m.live.e.Close(), m.live.m.Close())
+	}
+	if m.encoder != nil {
+		all = errors.Join(all, m.encoder.Close())
+	}
+	return all
 }
 
 // load opens the model, once.

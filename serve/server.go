@@ -55,23 +55,33 @@ type Server struct {
 	metrics *metrics
 	drain   atomic.Bool
 	handler http.Handler
+
+	users atomic.Int64 // requests at work, and the host's hold; of servers of a Host only
+	gone  atomic.Bool  // the host has given up its hold at its end
 }
 
 // New makes a server and begins to open its models, unless they are lazy.
-func New(o Options) (*Server, error) {
+func New(o Options) (*Server, error) { return newServer(o, nil) }
+
+// newServer takes over models and metrics of the one before, where there is one.
+func newServer(o Options, before *Server) (*Server, error) {
 	o.defaults()
 	s := &Server{opts: o, models: map[string]*served{}}
 	if len(o.Models) == 0 {
 		return nil, fmt.Errorf("serve: want at least one model, found none")
 	}
 	for _, m := range o.Models {
-		if m.Name == "" || s.models[m.Name] != nil {
+		if _, twice := s.models[m.Name]; m.Name == "" || twice {
 			return nil, fmt.Errorf("serve: model names: want each once and not empty, found %q", m.Name)
 		}
-		s.models[m.Name] = newServed(m, o.Engine)
+		s.models[m.Name] = nil
 		s.order = append(s.order, m.Name)
 	}
-	s.metrics = newMetrics(s)
+	for _, m := range o.Models {
+		s.models[m.Name] = before.keep(m, o.Engine)
+	}
+	s.metrics = before.keepMetrics()
+	s.metrics.current.CompareAndSwap(nil, s)
 	s.handler = s.routes()
 	if !o.Lazy {
 		for _, m := range s.models {
@@ -210,10 +220,14 @@ func named(err error, param string) error {
 
 func (s *Server) draining() bool { return s.drain.Load() }
 
+func (s *Server) stop() { s.drain.Store(true) }
+
+func (s *Server) options() *Options { return &s.opts }
+
 // Drain takes no more requests, waits until those at work have ended or ctx ends, and then ends the rest: streams get a
 // proper last chunk with finish_reason length. It closes the engines and the models.
 func (s *Server) Drain(ctx context.Context) error {
-	s.drain.Store(true)
+	s.stop()
 	var all error
 	for _, m := range s.models {
 		l := m.now()
@@ -228,18 +242,11 @@ func (s *Server) Drain(ctx context.Context) error {
 	return all
 }
 
-// Close frees the models; requests must have ended. Drain comes before it.
+// Close frees the models that no later server has taken over; requests must have ended. Drain comes before it.
 func (s *Server) Close() error {
 	var all error
 	for _, m := range s.models {
-		m.once.Do(func() { m.err = model.ErrClosed; close(m.ready) })
-		<-m.ready
-		if m.live != nil {
-			all = errors.Join(all, m.live.e.Close(), m.live.m.Close())
-		}
-		if m.encoder != nil {
-			all = errors.Join(all, m.encoder.Close())
-		}
+		all = errors.Join(all, m.release())
 	}
 	return all
 }
