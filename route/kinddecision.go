@@ -13,11 +13,11 @@ import (
 // KindDecision is what a prompt's experts say of its kind and why. Like a Decision it is data and holds no text.
 type KindDecision struct {
 	Model      string             `json:"model"` // the kind where one matches, else [Default]
-	Kind       string             `json:"kind"`  // the likeliest, matching or not
+	Kind       string             `json:"kind"`  // the likeliest of the kinds, matching or not
 	Confidence float64            `json:"confidence"`
 	Threshold  float64            `json:"threshold"`
 	Reason     Reason             `json:"reason"`
-	Kinds      map[string]float64 `json:"kinds"`    // calibrated probability of each
+	Kinds      map[string]float64 `json:"kinds"`    // calibrated probability of each, and of [Other]
 	Signals    map[string]float64 `json:"signals"`  // what the experts of each layer add to the log-odds of the kind against the mean kind
 	Evidence   []Evidence         `json:"evidence"` // the experts that say most, the strongest first
 	Experts    []LayerExperts     `json:"experts"`
@@ -61,8 +61,9 @@ func (k *Kinds) Decide(ctx context.Context, prompt string) (KindDecision, error)
 	k.centre(row)
 	p := make([]float32, len(k.Labels))
 	k.head.Logits(p, row, learn.Sparse{})
-	best := learn.Softmax(p, k.temperature)
-	d := KindDecision{Model: Default, Kind: k.Labels[best], Confidence: float64(p[best]), Threshold: k.threshold, Reason: ReasonNoMatch,
+	learn.Softmax(p, k.temperature)
+	best := k.likeliest(p)
+	d := KindDecision{Model: Default, Kind: k.Labels[best], Confidence: float64(p[best]), Threshold: k.byLength[lengthClass(int(w.tokens[0]))], Reason: ReasonNoMatch,
 		Kinds: map[string]float64{}, Signals: map[string]float64{}}
 	for c, name := range k.Labels {
 		d.Kinds[name] = float64(p[c])
@@ -70,7 +71,7 @@ func (k *Kinds) Decide(ctx context.Context, prompt string) (KindDecision, error)
 	switch {
 	case w.tokens[0] == 0:
 		d.Reason = ReasonEmpty
-	case d.Confidence >= k.threshold:
+	case d.Confidence >= d.Threshold:
 		d.Model, d.Reason = d.Kind, ReasonExperts
 	}
 	k.explain(&d, best, shares, row)

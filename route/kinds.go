@@ -1,8 +1,10 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -22,8 +24,9 @@ type Kinds struct {
 	mean        []float32 // [features] of the training prompts
 	usual       tensor.Mat
 	temperature float64
-	threshold   float64 // of the top probability; below it no kind matches
-	hash        string  // of the mixture's weights
+	threshold   float64          // of the top probability; below it no kind matches
+	byLength    [lengths]float64 // the same for prompts of 1, 2-3, 4-7, … tokens: short ones are weaker evidence
+	hash        string           // of the mixture's weights
 	mixture     *model.Model
 	layers      []int // of the mixture's experts
 }
@@ -31,17 +34,30 @@ type Kinds struct {
 // KindsOptions of TrainKinds; the zero value works.
 type KindsOptions struct {
 	L2       float64 // see learn.FitOptions; 0: 1e-5
-	Cost     float64 // share of right answers that may fall below the threshold; 0: 0.02
+	Sure     float64 // share of the matches that must be right, for prompts of each length; 0: 0.95
 	Progress func(stage string, done, all int)
 }
+
+// Other is the label of training examples that are of none of the kinds. It is learnt as a class of its own, which takes
+// probability from the kinds where a prompt is like neither.
+const Other = "other"
+
+// lengths are the classes of length that have thresholds of their own: 1, 2-3, 4-7, 8-15, 16-31 tokens, and more.
+const lengths = 6
+
+func lengthClass(tokens int) int { return min(max(bits.Len(uint(tokens))-1, 0), lengths-1) }
 
 // KindsReport says what training found on the tenth of each class that it held out.
 type KindsReport struct {
 	Examples    int     `json:"examples"`
 	HeldOut     int     `json:"held_out"`
-	Accuracy    float64 `json:"accuracy"`
+	Accuracy    float64 `json:"accuracy"` // of the likeliest kind, where there is one
 	Temperature float64 `json:"temperature"`
 	Threshold   float64 `json:"threshold"`
+
+	ByLength [lengths]float64 `json:"thresholds"`
+	Matched  float64          `json:"matched"` // share of the examples with a kind that match it
+	False    float64          `json:"false"`   // share of the examples of no kind that match one
 }
 
 // TrainKinds learns the kinds of labelled prompts from the experts of a mixture: on nine tenths, calibrated on the rest,
@@ -53,13 +69,13 @@ func TrainKinds(ctx context.Context, e *kernels.Engine, m *model.Model, examples
 	if err != nil {
 		return nil, nil, err
 	}
-	raw, shares := make([][]float32, len(examples)), make([][]float32, len(examples))
+	raw, shares, tokens := make([][]float32, len(examples)), make([][]float32, len(examples)), make([]int, len(examples))
 	for i, x := range examples {
 		w, err := watch(ctx, m, x.Text)
 		if err != nil {
 			return nil, nil, fmt.Errorf("example %d: %w", i+1, err)
 		}
-		raw[i], shares[i] = w.row(), w.shares()
+		raw[i], shares[i], tokens[i] = w.row(), w.shares(), int(w.tokens[0])
 		o.Progress("reading", i+1, len(examples))
 	}
 	k.measure(raw, shares, y)
@@ -67,7 +83,7 @@ func TrainKinds(ctx context.Context, e *kernels.Engine, m *model.Model, examples
 		k.centre(raw[i])
 	}
 	r := &KindsReport{Examples: len(y)}
-	if err := k.calibrate(ctx, e, raw, y, o, r); err != nil {
+	if err := k.calibrate(ctx, e, raw, y, tokens, o, r); err != nil {
 		return nil, nil, err
 	}
 	k.head, err = learn.Fit(ctx, e, learn.Data{Dense: matOf(raw)}, y, len(k.Labels), o.fit("fitting all"))
@@ -78,8 +94,8 @@ func (o *KindsOptions) defaults() {
 	if o.L2 == 0 {
 		o.L2 = 1e-5
 	}
-	if o.Cost == 0 {
-		o.Cost = 0.02
+	if o.Sure == 0 {
+		o.Sure = 0.95
 	}
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
@@ -144,7 +160,7 @@ func (k *Kinds) centre(row []float32) {
 }
 
 // calibrate sets temperature and threshold by a head that has not seen the held-out part.
-func (k *Kinds) calibrate(ctx context.Context, e *kernels.Engine, rows [][]float32, y []int, o KindsOptions, r *KindsReport) error {
+func (k *Kinds) calibrate(ctx context.Context, e *kernels.Engine, rows [][]float32, y, tokens []int, o KindsOptions, r *KindsReport) error {
 	train, held := learn.Split(y, len(k.Labels))
 	all := learn.Data{Dense: matOf(rows)}
 	pick := func(list []int) (out []int) {
@@ -163,14 +179,88 @@ func (k *Kinds) calibrate(ctx context.Context, e *kernels.Engine, rows [][]float
 		head.Logits(logits[n], rows[i], learn.Sparse{})
 	}
 	k.temperature = learn.Temperature(logits, pick(held))
-	var right []float64
-	for n, i := range held {
-		if best := learn.Softmax(logits[n], k.temperature); best == y[i] {
-			right = append(right, float64(logits[n][best]))
+	r.HeldOut, r.Temperature = len(held), k.temperature
+	k.thresholds(logits, pick(held), func(n int) int { return tokens[held[n]] }, o.Sure, r)
+	return nil
+}
+
+// likelier is the least that a threshold may be: a kind that matches is likelier than everything else together.
+const likelier = 0.5
+
+// guess is what a head says of a held-out example.
+type guess struct {
+	p     float64
+	right bool
+}
+
+// thresholds sets the threshold of each length, and the one of them all, by the guesses of held-out examples.
+func (k *Kinds) thresholds(logits [][]float32, y []int, tokens func(int) int, sure float64, r *KindsReport) {
+	var all []guess
+	var by [lengths][]guess
+	right := 0
+	for n, l := range logits {
+		learn.Softmax(l, k.temperature)
+		best := k.likeliest(l)
+		g := guess{float64(l[best]), best == y[n]}
+		all, by[lengthClass(tokens(n))] = append(all, g), append(by[lengthClass(tokens(n))], g)
+		if g.right {
+			right++
 		}
 	}
-	k.threshold = learn.Threshold(right, len(held), o.Cost)
-	r.HeldOut, r.Accuracy = len(held), float64(len(right))/float64(max(len(held), 1))
-	r.Temperature, r.Threshold = k.temperature, k.threshold
-	return nil
+	k.threshold = lowestSure(all, sure)
+	for i := range by {
+		if k.byLength[i] = k.threshold; len(by[i]) >= minRows {
+			k.byLength[i] = lowestSure(by[i], sure)
+		}
+	}
+	k.threshold = max(k.threshold, likelier)
+	k.byLength[lengths-1] = max(k.byLength[lengths-1], likelier)
+	for i := lengths - 2; i >= 0; i-- { // less to go by never makes surer
+		k.byLength[i] = max(k.byLength[i], k.byLength[i+1])
+	}
+	r.Threshold, r.ByLength = k.threshold, k.byLength
+	k.count(logits, y, right, tokens, r)
+}
+
+// likeliest is the likeliest of the kinds; other is none.
+func (k *Kinds) likeliest(p []float32) int {
+	best := -1
+	for c, name := range k.Labels {
+		if name != Other && (best < 0 || p[c] > p[best]) {
+			best = c
+		}
+	}
+	return best
+}
+
+// count takes the shares of matches among examples with and without a kind.
+func (k *Kinds) count(logits [][]float32, y []int, right int, tokens func(int) int, r *KindsReport) {
+	var matched, of [2]int // without a kind, with one
+	for n, l := range logits {
+		kind, best := 1, k.likeliest(l)
+		if k.Labels[y[n]] == Other {
+			kind = 0
+		}
+		of[kind]++
+		if float64(l[best]) >= k.byLength[lengthClass(tokens(n))] && (kind == 0 || best == y[n]) {
+			matched[kind]++
+		}
+	}
+	r.Accuracy = float64(right) / float64(max(of[1], 1))
+	r.False, r.Matched = float64(matched[0])/float64(max(of[0], 1)), float64(matched[1])/float64(max(of[1], 1))
+}
+
+// lowestSure is the lowest probability from which on the share of right guesses is at least sure; 1 where there is none.
+func lowestSure(list []guess, sure float64) float64 {
+	slices.SortFunc(list, func(a, b guess) int { return cmp.Compare(b.p, a.p) })
+	lowest, right := 1.0, 0
+	for i, g := range list {
+		if g.right {
+			right++
+		}
+		if float64(right) >= sure*float64(i+1) {
+			lowest = g.p
+		}
+	}
+	return lowest
 }

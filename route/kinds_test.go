@@ -81,6 +81,40 @@ func TestBuiltinKindsOnShortPrompts(t *testing.T) {
 	require.Equal(t, route.Default, d.Model)
 }
 
+// Prompts as people write them, of no kind or of one: a wrong kind is never named, and the clear ones are.
+func TestBuiltinKindsOnPromptsOfAllSorts(t *testing.T) {
+	k, err := route.BuiltinKinds(mixture(t))
+	require.NoError(t, err)
+	for kind, prompts := range map[string][]string{
+		route.Default: {
+			"hello", "hi", "thanks!", "yes", "ok", "What is the capital of France?", "Summarise this email for me please.", "How do I bake sourdough bread?",
+			"今日は天気がいいですね。", "你好，世界", "오늘 날씨가 좋네요.", "Какая сегодня погода?", "¿Qué hora es?", "asdfgh qwerty", "???", "🙂🙂",
+			"Can you write a poem about the sea?", `Translate "good morning" into German.`, "The mitochondria is the powerhouse of the cell.",
+		},
+		"code": {"func main() {", "def f(x): return x + 1", `{"name": "x"}`, "if err != nil {", "type Point struct { X, Y int }"},
+		"sums": {"3 * 9 =", "12 + 7 = 19"}, "dictionary": {"railway (n):"}, "speech": {"My fellow citizens,"},
+		"french": {"Au commencement, Dieu créa les cieux et la terre."}, "german": {"Wie spät ist es?", "Im Anfang schuf Gott Himmel und Erde."},
+	} {
+		for _, p := range prompts {
+			d, err := k.Decide(context.Background(), p)
+			require.NoError(t, err)
+			require.Equal(t, kind, d.Model, "%s: %s %.2f", p, d.Kind, d.Confidence)
+			if kind == route.Default {
+				require.Equal(t, route.ReasonNoMatch, d.Reason, p)
+			}
+		}
+	}
+	// of a kind, and too short or too rare to be sure of: no kind, or theirs
+	for p, kind := range map[string]string{
+		"And it came to pass": "scripture", "The Lord is my shepherd; I shall not want.": "scripture", "O Romeo, Romeo! wherefore art thou Romeo?": "play",
+		"Four score and seven years ago our fathers brought forth": "speech", "Où est la gare la plus proche ?": "french", "SELECT * FROM users": "code",
+	} {
+		d, err := k.Decide(context.Background(), p)
+		require.NoError(t, err)
+		require.Contains(t, []string{kind, route.Default}, d.Model, "%s: %s %.2f", p, d.Kind, d.Confidence)
+	}
+}
+
 func TestTrainKinds(t *testing.T) {
 	ctx, m := context.Background(), mixture(t)
 	var part []learn.Example

@@ -20,13 +20,15 @@ type kindsMeta struct {
 	Labels      []string `json:"labels"`
 	Temperature float64  `json:"temperature"`
 	Threshold   float64  `json:"threshold"`
-	Mixture     string   `json:"mixture"` // hash of its weights
+
+	ByLength [lengths]float64 `json:"thresholds"` // of prompts of 1, 2-3, 4-7, 8-15, 16-31 tokens, and more
+	Mixture  string           `json:"mixture"`    // hash of its weights
 }
 
 // Save writes the router to a safetensors file: "bias" [C], "dense" [C,F], "mean" [F] and "usual" [C,F/3], all F32, the rest in
 // the metadata.
 func (k *Kinds) Save(path string) error {
-	text, err := json.Marshal(kindsMeta{k.Labels, k.temperature, k.threshold, k.hash})
+	text, err := json.Marshal(kindsMeta{k.Labels, k.temperature, k.threshold, k.byLength, k.hash})
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ func readKinds(f *loader.File, m *model.Model) (*Kinds, error) {
 	if hash := m.Hash(); hash != meta.Mixture {
 		return nil, fmt.Errorf("%w: %s was trained with a model %.12s, found %.12s", learn.ErrFolder, f.Name(), meta.Mixture, hash)
 	}
-	k := &Kinds{Labels: meta.Labels, temperature: meta.Temperature, threshold: meta.Threshold, hash: meta.Mixture, mixture: m, layers: m.Spec().MoELayers()}
+	k := &Kinds{Labels: meta.Labels, temperature: meta.Temperature, threshold: meta.Threshold, byLength: meta.ByLength, hash: meta.Mixture, mixture: m, layers: m.Spec().MoELayers()}
 	wide := 0
 	for _, i := range k.layers {
 		wide += m.Spec().Layers[i].MoE.Gate.Slots()

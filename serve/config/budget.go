@@ -2,17 +2,24 @@ package config
 
 import "math"
 
-// Budget bounds what leaves. Zero values are no bounds; Share below 0 is none either.
+// Budget bounds what leaves.
 type Budget struct {
-	Share float64 // of all requests to virtual models; -1: not bounded
-	Daily float64 // money a day, in the unit of the prices; -1: not bounded
-	At    Pos
+	Share  float64 // of the requests to virtual models; 1: no bound
+	Window int     // requests in a row among which the share holds too; 0: 100
+	Daily  float64 // money a day (UTC), in the unit of the prices; 0: no bound
+	At     Pos
 }
 
 func (b *Budget) read(v value) {
 	b.At = v.pos()
 	v.object(keys{
-		"share": func(v value) { v.number(&b.Share, 0, 1) },
-		"daily": func(v value) { v.number(&b.Daily, 0, math.Inf(1)) },
+		"share":  func(v value) { v.number(&b.Share, 0, 1) },
+		"window": func(v value) { v.integer(&b.Window, 1, 1<<20) },
+		"daily":  b.readDaily,
 	})
+}
+
+// readDaily refuses 0, which could be taken for "nothing": that is share 0.
+func (b *Budget) readDaily(v value) {
+	v.number(&b.Daily, math.SmallestNonzeroFloat64, math.Inf(1))
 }

@@ -31,6 +31,7 @@ type Config struct {
 	Budget    Budget
 	Virtual   []Virtual
 	Replay    Replay
+	Ledger    Ledger
 }
 
 // Read reads a file; see Parse.
@@ -64,7 +65,7 @@ func Parse(path string, data []byte) (*Config, error) {
 	}
 	v.object(keys{
 		"server": c.Server.read, "models": c.readModels, "upstreams": c.readUpstreams, "routers": c.readRouters, "guard": c.Guard.read,
-		"budget": c.Budget.read, "virtual": c.readVirtual, "replay": c.Replay.read,
+		"budget": c.Budget.read, "virtual": c.readVirtual, "replay": c.Replay.read, "ledger": c.Ledger.read,
 	})
 	c.references(r)
 	if len(r.faults) > 0 {
@@ -117,7 +118,7 @@ func yamlError(err error) (int, string) {
 }
 
 func (c *Config) defaults() {
-	c.Budget = Budget{Share: -1, Daily: -1}
+	c.Budget = Budget{Share: 1}
 	c.Guard.Policy = PolicyLocal
 	c.Server = Server{Addr: "127.0.0.1:8080", Parallel: 16, MaxQueue: 256, Chunk: 256, Prefixes: true, MaxBody: 4 << 20, Drain: 30 * time.Second}
 }

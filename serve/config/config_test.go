@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, "", c.Models[0].Dir)
 	require.Equal(t, "/etc/sy/checkpoints/olmoe", c.Models[1].Dir)
 	require.Equal(t, 10.0, c.Upstreams[0].Output)
-	require.Equal(t, 0, c.Upstreams[0].Retries)
+	require.Equal(t, -1, c.Upstreams[0].Retries)
 	require.Equal(t, 0.3, c.Routers[1].Share)
 	v := c.Virtual[0]
 	require.Equal(t, []string{"olmoe", "hard", "unsure"}, []string{v.Routes[0].Name, v.Routes[1].Name, v.Routes[2].Name})
@@ -69,7 +69,7 @@ func TestParse(t *testing.T) {
 func TestFaults(t *testing.T) {
 	const head = "models:\n  a: {dir: builtin}\nupstreams:\n  u: {base_url: 'http://h/v1', model: m}\n" // 4 lines
 	for text, want := range map[string]string{
-		"serve: {}":                             `5: serve: want one of budget, guard, models`,
+		"serve: {}":                             `5: serve: want one of budget, guard, ledger, models`,
 		"server: {addr: []}":                    `5: server.addr: want a text, found a list`,
 		"server: {parallel: 0}":                 `5: server.parallel: want a whole number from 1 to 65536, found "0"`,
 		"server: {parallel: many}":              `found "many"`,
@@ -83,6 +83,9 @@ func TestFaults(t *testing.T) {
 		"guard: {skip: [mail]}":                                      `5: guard.skip[0]: want email, phone, iban, card or key, found "mail"`,
 		"guard: {patterns: {x: '('}}":                                "5: guard.patterns.x: want a pattern of RE2, found missing closing ): `(`",
 		"budget: {share: 20}":                                        `5: budget.share: want a number from 0 to 1, found "20"`,
+		"budget: {daily: 0}":                                         `5: budget.daily: want a number above 0, found "0"`,
+		"ledger: {reference: w}":                                     `5: ledger.reference: want one of upstreams: u, found "w"`,
+		"upstreams: {w: {model: m}}":                                 `want each key once`,
 		"budget: {share: .nan}":                                      `5: budget.share`,
 		"replay: {prompts: true}":                                    `5: replay: want a key file, found none`,
 		"virtual: {a: {default: a}}":                                 `5: virtual.a: want a name that nothing else has, found "a" again, beside models.a`,

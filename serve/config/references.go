@@ -33,6 +33,12 @@ func (c *Config) references(r *reader) {
 			x.wrong(o.At.At("encoder"), "one of models: "+list(x.models), clip(o.Encoder))
 		}
 	}
+	if c.Ledger.Reference != "" && !x.upstreams[c.Ledger.Reference] {
+		x.wrong(c.Ledger.At.At("reference"), "one of upstreams: "+list(x.upstreams), clip(c.Ledger.Reference))
+	}
+	if c.Ledger.Reference == "" && len(c.Upstreams) == 1 {
+		c.Ledger.Reference = c.Upstreams[0].Name
+	}
 	for i := range c.Virtual {
 		x.virtual(&c.Virtual[i])
 	}

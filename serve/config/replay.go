@@ -17,3 +17,18 @@ func (r *Replay) read(v value) {
 		v.wrong("a key file", "none")
 	}
 }
+
+// Ledger is the account of what was spent and saved: a JSON object a line.
+type Ledger struct {
+	File      string // "": in memory alone
+	Reference string // upstream whose price says what a local answer saved; "": the one upstream, where there is one only
+	At        Pos
+}
+
+func (l *Ledger) read(v value) {
+	l.At = v.pos()
+	v.object(keys{
+		"file":      func(v value) { v.path(&l.File) },
+		"reference": func(v value) { v.str(&l.Reference) },
+	})
+}

@@ -7,47 +7,64 @@ import (
 	"time"
 )
 
-// Upstream is a model elsewhere that speaks the OpenAI API.
+// Upstream is a model elsewhere that speaks the OpenAI API. Times and numbers of zero are the defaults of package upstream.
 type Upstream struct {
-	Name       string
-	BaseURL    string
-	KeyEnv     string // name of the environment variable with the API key; "": no key
-	Model      string
-	Input      float64 // price of a million tokens
-	Output     float64
-	Timeout    time.Duration // of a whole answer
-	FirstToken time.Duration // for the first part of an answer
-	Idle       time.Duration // between two parts of a stream
-	Retries    int
-	Cooldown   time.Duration
-	At         Pos
+	Name      string
+	BaseURL   string
+	KeyEnv    string // name of the environment variable with the API key; "": no key
+	Model     string
+	Input     float64 // price of a million tokens
+	Output    float64
+	MaxTokens int
+	Legacy    bool     // the limit is sent as max_tokens
+	Fields    []string // of a request's body that are let through beside those of the API
+
+	Connect       time.Duration
+	FirstToken    time.Duration // to the first part of an answer
+	Idle          time.Duration // between two parts of a stream
+	Timeout       time.Duration // of a whole answer, with all attempts
+	Retries       int           // -1: none
+	Cooldown      time.Duration // that it is skipped after failures
+	CooldownAfter int           // failures in a row
+	At            Pos
 }
 
 func (c *Config) readUpstreams(v value) {
 	v.each("a mapping of names to upstreams", func(name string, v value) {
-		u := Upstream{Name: name, At: v.pos(), Timeout: 2 * time.Minute, FirstToken: 20 * time.Second, Idle: 20 * time.Second, Retries: 2, Cooldown: 30 * time.Second}
+		u := Upstream{Name: name, At: v.pos()}
 		v.name(name)
 		limit := func(dst *time.Duration) func(value) {
 			return func(v value) { v.duration(dst, time.Millisecond, time.Hour) }
 		}
 		v.object(keys{
-			"base_url":    u.readURL,
-			"api_key_env": u.readKey,
-			"model":       func(v value) { v.str(&u.Model) },
-			"price":       u.readPrice,
-			"timeout":     limit(&u.Timeout),
-			"first_token": limit(&u.FirstToken),
-			"idle":        limit(&u.Idle),
-			"retries":     func(v value) { v.integer(&u.Retries, 0, 10) },
-			"cooldown":    func(v value) { v.duration(&u.Cooldown, 0, time.Hour) },
+			"base_url":          u.readURL,
+			"api_key_env":       u.readKey,
+			"model":             func(v value) { v.str(&u.Model) },
+			"price":             u.readPrice,
+			"max_tokens":        func(v value) { v.integer(&u.MaxTokens, 1, math.MaxInt32) },
+			"legacy_max_tokens": func(v value) { v.boolean(&u.Legacy) },
+			"fields":            func(v value) { v.strs(&u.Fields) },
+			"connect":           limit(&u.Connect),
+			"first_token":       limit(&u.FirstToken),
+			"idle":              limit(&u.Idle),
+			"timeout":           limit(&u.Timeout),
+			"retries":           u.readRetries,
+			"cooldown":          limit(&u.Cooldown),
+			"cooldown_after":    func(v value) { v.integer(&u.CooldownAfter, 1, 1000) },
 		})
-		for key, found := range map[string]string{"base_url": u.BaseURL, "model": u.Model} {
-			if found == "" {
-				v.wrong("a key "+key, "none that can be used")
+		for _, k := range [][2]string{{"base_url", u.BaseURL}, {"model", u.Model}} {
+			if k[1] == "" {
+				v.wrong("a key "+k[0], "none that can be used")
 			}
 		}
 		c.Upstreams = append(c.Upstreams, u)
 	})
+}
+
+func (u *Upstream) readRetries(v value) {
+	if v.integer(&u.Retries, 0, 10); u.Retries == 0 {
+		u.Retries = -1
+	}
 }
 
 func (u *Upstream) readURL(v value) {

@@ -191,6 +191,9 @@ func (v value) number(dst *float64, lo, hi float64) {
 		if math.IsInf(hi, 1) {
 			want = fmt.Sprintf("a number, %g or more", lo)
 		}
+		if lo == math.SmallestNonzeroFloat64 {
+			want = "a number above 0"
+		}
 		v.bad(want)
 		return
 	}

@@ -1,10 +1,13 @@
 // Command kinds trains the router that is inside the binary, which names the kind of a prompt by the built-in model's
 // experts, and draws the prompts that its test judges it by.
 //
-// usage: go run ./testdata/gen/kinds CORPUS ROUTER.safetensors HELD.jsonl
+// usage: go run ./testdata/gen/kinds CORPUS ROUTER.safetensors HELD.jsonl OTHER.jsonl…
 //
 // CORPUS is what corpus.py wrote: a JSON list of documents for each kind. The last fiftieth of the documents, which the
 // built-in model was not trained on either (tok.py), is for HELD alone: 150 windows of 30 tokens of each kind.
+//
+// OTHER are texts of none of the kinds, lines {"text"} or {"prompt"}: the training parts of CLINC150 and banking77, and questions of
+// MMLU. other.go adds words of many languages and noise.
 package main
 
 import (
@@ -38,15 +41,15 @@ const (
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) != 4 {
-		log.Fatal("usage: kinds CORPUS ROUTER.safetensors HELD.jsonl")
+	if len(os.Args) < 5 {
+		log.Fatal("usage: kinds CORPUS ROUTER.safetensors HELD.jsonl OTHER.jsonl…")
 	}
-	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(corpus, router, held string) error {
+func run(corpus, router, held string, others []string) error {
 	m, err := model.OpenFS(builtin.FS(), model.Options{})
 	if err != nil {
 		return err
@@ -56,6 +59,11 @@ func run(corpus, router, held string) error {
 	if err != nil {
 		return err
 	}
+	more, err := other(m, others)
+	if err != nil {
+		return err
+	}
+	train = append(train, more...)
 	e, err := kernels.New(kernels.Options{})
 	if err != nil {
 		return err
@@ -102,7 +110,7 @@ func draw(m *model.Model, corpus string) (train, test []learn.Example, err error
 		}
 		n := len(docs) - max(2, len(docs)/50)
 		for range each {
-			length := int(math.Exp(math.Log(3.5) + rng.Float64()*math.Log(60/3.5)))
+			length := int(math.Exp(rng.Float64() * math.Log(60)))
 			text, err := window(rng, tok, docs[:n], length)
 			if err != nil {
 				return nil, nil, err
