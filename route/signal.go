@@ -42,7 +42,7 @@ const (
 	ReasonLength   Reason = "length"
 	ReasonLanguage Reason = "language"
 	ReasonCode     Reason = "code"
-	ReasonPrivate  Reason = "private_data"
+	ReasonPrivate  Reason = "private"
 	ReasonNot      Reason = "negation" // what must not hold does not
 	ReasonAlways   Reason = "always"   // a route without a condition
 )

@@ -13,6 +13,8 @@ type chatParams struct {
 	tools    []tool
 	choice_  toolChoice
 	kwargs   json.RawMessage // for the template
+
+	localTools bool // tools that no upstream is asked with
 }
 
 func readChat(f *fields) (chatParams, error) {
@@ -107,13 +109,20 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
+	if v := s.virtual[p.model]; v != nil {
+		s.virtualChat(w, r, v, &p, f.data)
+		return
+	}
 	g, err := s.chat(r, newID("chatcmpl-"), &p)
 	if err != nil {
 		writeError(w, named(err, "messages"))
 		return
 	}
-	c := newChatWriter(g, &p)
-	if p.stream {
+	newChatWriter(g, &p).write(w)
+}
+
+func (c *chatWriter) write(w http.ResponseWriter) {
+	if c.p.stream {
 		c.stream(w)
 		return
 	}

@@ -112,6 +112,9 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
+	if v := s.virtual[p.model]; v != nil {
+		p.model = s.decideLocally(w, r, v, p.prompts)
+	}
 	l, err := s.model(r, p.model)
 	if err != nil {
 		writeError(w, err)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/seed2fbf7788/switchyard/model"
 	"github.com/seed2fbf7788/switchyard/moe"
+	"github.com/seed2fbf7788/switchyard/route/policy"
+	"github.com/seed2fbf7788/switchyard/route/upstream"
 	"github.com/seed2fbf7788/switchyard/serve/engine"
 )
 
@@ -73,7 +75,13 @@ func asAPI(err error) *apiError {
 	if errors.As(err, &api) {
 		return api
 	}
+	var up *upstream.Error
+	if errors.As(err, &up) {
+		return fromUpstream(up)
+	}
 	switch {
+	case errors.Is(err, policy.ErrNoModel):
+		return &apiError{status: http.StatusServiceUnavailable, retryAfter: 5, Type: "overloaded_error", Code: "no_model", Message: "No model may answer this request: " + err.Error() + "."}
 	case errors.Is(err, engine.ErrBusy):
 		return &apiError{status: http.StatusServiceUnavailable, retryAfter: 1, Type: "overloaded_error", Code: "queue_full", Message: "The server has as many requests as it can queue. Try again later."}
 	case errors.Is(err, engine.ErrDraining), errors.Is(err, model.ErrClosed):
@@ -88,6 +96,25 @@ func asAPI(err error) *apiError {
 		return &apiError{status: 499, Type: "request_cancelled", Message: "The client went away."}
 	}
 	return &apiError{status: http.StatusInternalServerError, Type: "server_error", Message: "The server failed: " + err.Error()}
+}
+
+// fromUpstream tells that a model elsewhere failed. The error holds neither its key nor any text.
+func fromUpstream(e *upstream.Error) *apiError {
+	out := &apiError{status: http.StatusBadGateway, Type: "upstream_error", Code: string(e.Kind), Message: "The model elsewhere failed: " + e.Error() + "."}
+	switch e.Kind {
+	case upstream.Timeout:
+		out.status = http.StatusGatewayTimeout
+	case upstream.RateLimited:
+		out.status = http.StatusTooManyRequests
+	case upstream.Cooling:
+		out.status = http.StatusServiceUnavailable
+	case upstream.Canceled:
+		out.status = 499
+	}
+	if e.RetryAfter > 0 {
+		out.retryAfter = int(e.RetryAfter.Seconds()) + 1
+	}
+	return out
 }
 
 // writeError answers with an error. Nothing must have been written.

@@ -19,6 +19,7 @@ type fields struct {
 	used map[string]bool
 	err  *apiError
 	path string // prefix of names in errors
+	data []byte // the whole body
 }
 
 // readBody reads a JSON object within the limit of bytes; its time is that of [Server.bodyInTime].
@@ -51,7 +52,7 @@ func (s *Server) bodyInTime(next http.Handler) http.Handler {
 }
 
 func parseFields(data []byte) (*fields, error) {
-	f := &fields{used: map[string]bool{}}
+	f := &fields{used: map[string]bool{}, data: data}
 	if err := json.Unmarshal(data, &f.raw); err != nil {
 		return nil, badRequest("", "We could not parse the JSON body of your request: %v", err)
 	}

@@ -42,6 +42,8 @@ type run struct {
 	jobs   []*engine.Job
 	usage  usage
 	tokens []int // generated, by choice
+
+	source func(func(news) error) error // nil: the jobs; else who hands their news on
 }
 
 // start submits a job for each choice of each prompt.
@@ -85,6 +87,14 @@ type news struct {
 // stream calls f with the news of all choices as they come, until each has ended or f or a choice fails. An engine that shuts
 // down ends a choice as a limit of length does: its client gets a proper end.
 func (g *run) stream(f func(news) error) error {
+	if g.source != nil {
+		return g.source(f)
+	}
+	return g.answer(f)
+}
+
+// answer follows the jobs.
+func (g *run) answer(f func(news) error) error {
 	defer g.cancel()
 	ch := make(chan news)
 	var wg sync.WaitGroup

@@ -23,6 +23,9 @@ type metrics struct {
 	whole    *prometheus.HistogramVec
 	compile  *prometheus.HistogramVec
 	finished *prometheus.CounterVec // model, reason
+	decision *prometheus.CounterVec // virtual, decision, model, outcome, reason
+	shadows  *prometheus.CounterVec // virtual, decision, model
+	deciding *prometheus.HistogramVec
 
 	current atomic.Pointer[Server] // whose engines are read
 }
@@ -52,9 +55,12 @@ func newMetrics() *metrics {
 		between:  hist("switchyard_inter_token_latency_seconds", "Time between two tokens of a text.", short, "model"),
 		whole:    hist("switchyard_e2e_request_latency_seconds", "Time from the submission of a text to its last token.", long, "model"),
 		compile:  hist("switchyard_grammar_compile_seconds", "Time to compile, or to find, the grammar of a request.", short, "model"),
+		decision: count("switchyard_decisions_total", "Requests to virtual models, by the route that took them, the model that answered and why.", "virtual", "decision", "model", "outcome", "reason"),
+		shadows:  count("switchyard_shadow_decisions_total", "What a virtual model in shadow mode would have done.", "virtual", "decision", "model"),
+		deciding: hist("switchyard_decision_seconds", "Time that a decision takes.", prometheus.ExponentialBuckets(0.00001, 2.5, 14), "virtual"),
 		finished: count("switchyard_texts_total", "Texts by the reason of their end: stop, length, error.", "model", "reason"),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.first, m.between, m.whole, m.compile, m.finished, &states{m},
+	m.registry.MustRegister(m.requests, m.duration, m.first, m.between, m.whole, m.compile, m.finished, m.decision, m.shadows, m.deciding, &states{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -89,6 +95,20 @@ func (m *metrics) ended(name string, arrived time.Time, finish model.Finish, err
 	}
 	m.finished.WithLabelValues(name, reason).Inc()
 	m.whole.WithLabelValues(name).Observe(time.Since(arrived).Seconds())
+}
+
+// decided counts a request to a virtual model. All labels are from the configuration or from closed lists.
+func (m *metrics) decided(x *mixed) {
+	decision, outcome := x.chosen.Decision, string(x.made.Outcome)
+	if x.v.Shadow != "" {
+		m.shadows.WithLabelValues(x.v.Name, decision, x.chosen.Model).Inc()
+		decision = string(reasonShadow)
+	}
+	if x.failed != nil && outcome == "" {
+		outcome = "failed"
+	}
+	m.decision.WithLabelValues(x.v.Name, decision, x.made.Model, outcome, string(x.made.Reason)).Inc()
+	m.deciding.WithLabelValues(x.v.Name).Observe(x.took.Seconds())
 }
 
 // states reads the engines when metrics are asked for. Names with vllm: are those that the Gateway API inference extension

@@ -28,6 +28,7 @@ type params struct {
 	routing      string         // "": not wanted; base64, json, or live: counts in the chunks of a chat
 	gate         string
 	out          output
+	scored       bool // tokens have log-probabilities whether or not the client sees them
 }
 
 // common reads the shared parameters.
@@ -146,6 +147,7 @@ func (p *params) extensions(f *fields) {
 func (p *params) choice(i int, prompt []int32) engine.Request {
 	r := p.req
 	r.Prompt = prompt
+	r.LogProbs = r.LogProbs || p.scored
 	r.Sampling.Seed = p.seed + uint64(i)*0x9e3779b97f4a7c15
 	return r
 }

@@ -225,13 +225,20 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.req.LogProbs = include || p.req.Top > 0
+	if v := s.virtual[p.model]; v != nil {
+		s.virtualResponses(w, r, v, f, &p)
+		return
+	}
 	g, err := s.chat(r, newID("resp_"), &p)
 	if err != nil {
 		writeError(w, named(err, "input"))
 		return
 	}
-	a := newResponseWriter(g, &p)
-	if !p.stream {
+	newResponseWriter(g, &p).write(w)
+}
+
+func (a *responseWriter) write(w http.ResponseWriter) {
+	if !a.p.stream {
 		a.whole(w)
 		return
 	}

@@ -17,6 +17,7 @@ import (
 // Options of New; the zero value of each but Models works.
 type Options struct {
 	Models []Source
+	Mix    *Mix // virtual models; the server closes it, also where New fails
 	Lazy   bool // models are opened when a request first names them, and not at start
 	Engine engine.Options
 
@@ -49,12 +50,16 @@ func (o *Options) defaults() {
 
 // Server answers the API. Handler is its face; it is safe for concurrent use.
 type Server struct {
-	opts    Options
-	models  map[string]*served
-	order   []string // as they were given
-	metrics *metrics
-	drain   atomic.Bool
-	handler http.Handler
+	opts   Options
+	models map[string]*served
+	order  []string // as they were given
+	made   time.Time
+
+	virtual      map[string]*Virtual
+	virtualOrder []string
+	metrics      *metrics
+	drain        atomic.Bool
+	handler      http.Handler
 
 	users atomic.Int64 // requests at work, and the host's hold; of servers of a Host only
 	gone  atomic.Bool  // the host has given up its hold at its end
@@ -66,22 +71,16 @@ func New(o Options) (*Server, error) { return newServer(o, nil) }
 // newServer takes over models and metrics of the one before, where there is one.
 func newServer(o Options, before *Server) (*Server, error) {
 	o.defaults()
-	s := &Server{opts: o, models: map[string]*served{}}
-	if len(o.Models) == 0 {
-		return nil, fmt.Errorf("serve: want at least one model, found none")
-	}
-	for _, m := range o.Models {
-		if _, twice := s.models[m.Name]; m.Name == "" || twice {
-			return nil, fmt.Errorf("serve: model names: want each once and not empty, found %q", m.Name)
-		}
-		s.models[m.Name] = nil
-		s.order = append(s.order, m.Name)
+	s := &Server{opts: o, models: map[string]*served{}, made: time.Now()}
+	if err := s.name(o); err != nil {
+		return nil, errors.Join(err, o.Mix.close())
 	}
 	for _, m := range o.Models {
 		s.models[m.Name] = before.keep(m, o.Engine)
 	}
 	s.metrics = before.keepMetrics()
 	s.metrics.current.CompareAndSwap(nil, s)
+	s.setMix(o.Mix)
 	s.handler = s.routes()
 	if !o.Lazy {
 		for _, m := range s.models {
@@ -93,6 +92,21 @@ func newServer(o Options, before *Server) (*Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// name checks the names of models and lists them.
+func (s *Server) name(o Options) error {
+	if len(o.Models) == 0 {
+		return fmt.Errorf("serve: want at least one model, found none")
+	}
+	for _, m := range o.Models {
+		if _, twice := s.models[m.Name]; m.Name == "" || twice {
+			return fmt.Errorf("serve: model names: want each once and not empty, found %q", m.Name)
+		}
+		s.models[m.Name] = nil
+		s.order = append(s.order, m.Name)
+	}
+	return o.Mix.check(s.models)
 }
 
 // Handler is the whole API, the page and the metrics.
@@ -248,5 +262,5 @@ func (s *Server) Close() error {
 	for _, m := range s.models {
 		all = errors.Join(all, m.release())
 	}
-	return all
+	return errors.Join(all, s.opts.Mix.close())
 }

@@ -15,6 +15,11 @@ type modelCard struct {
 	OwnedBy string `json:"owned_by"`
 	State   string `json:"state"`
 	Context int    `json:"max_model_len,omitempty"`
+	Virtual bool   `json:"virtual,omitempty"` // it stands for others
+}
+
+func (s *Server) virtualCard(name string) modelCard {
+	return modelCard{ID: name, Object: "model", Created: s.made.Unix(), OwnedBy: "switchyard", State: "ready", Virtual: true}
 }
 
 func (s *Server) card(m *served) modelCard {
@@ -30,11 +35,18 @@ func (s *Server) listModels(w http.ResponseWriter, r *http.Request) {
 	for _, name := range s.order {
 		list = append(list, s.card(s.models[name]))
 	}
+	for _, name := range s.virtualOrder {
+		list = append(list, s.virtualCard(name))
+	}
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": list})
 }
 
 func (s *Server) oneModel(w http.ResponseWriter, r *http.Request) {
 	m := s.models[r.PathValue("id")]
+	if s.virtual[r.PathValue("id")] != nil {
+		writeJSON(w, http.StatusOK, s.virtualCard(r.PathValue("id")))
+		return
+	}
 	if m == nil {
 		writeError(w, unknownModel(r.PathValue("id")))
 		return

@@ -32,6 +32,7 @@ type Route struct {
 type Cascade struct {
 	To    string  // upstream that answers where the local model is not sure
 	Below float64 // mean log-probability of its tokens
+	First int     // tokens that are judged; 0: all of the answer
 	At    Pos
 }
 
@@ -103,6 +104,7 @@ func readCascade(v value) *Cascade {
 	v.object(keys{
 		"to":    func(v value) { v.str(&c.To) },
 		"below": func(v value) { v.number(&c.Below, -100, 0) },
+		"first": func(v value) { v.integer(&c.First, 0, 1<<20) },
 	})
 	if c.To == "" {
 		v.wrong("a key to", "none")
