@@ -96,26 +96,23 @@ func (g *run) stream(f func(news) error) error {
 // answer follows the jobs.
 func (g *run) answer(f func(news) error) error {
 	defer g.cancel()
-	ch := make(chan news)
-	var wg sync.WaitGroup
-	for i, j := range g.jobs {
-		wg.Go(func() { g.follow(i, j, ch) })
-	}
-	go func() { wg.Wait(); close(ch) }()
 	var failed error
-	for n := range ch {
+	hear := func(n news) {
 		if failed != nil {
-			continue // the others end soon: the context is cancelled
+			return // the others end soon: the context is cancelled
 		}
-		if n.err != nil {
-			failed = n.err
-		} else {
+		if failed = n.err; failed == nil {
 			g.count(n)
 			failed = f(n)
 		}
 		if failed != nil {
 			g.cancel()
 		}
+	}
+	if len(g.jobs) == 1 { // no goroutine stands between the engine and the client
+		g.follow(0, g.jobs[0], hear)
+	} else {
+		g.gather(hear)
 	}
 	g.usage.Total = g.usage.Prompt + g.usage.Completion
 	for _, j := range g.jobs {
@@ -124,8 +121,21 @@ func (g *run) answer(f func(news) error) error {
 	return failed
 }
 
+// gather follows all jobs and calls f with the news of one after the other.
+func (g *run) gather(f func(news)) {
+	ch := make(chan news)
+	var wg sync.WaitGroup
+	for i, j := range g.jobs {
+		wg.Go(func() { g.follow(i, j, func(n news) { ch <- n }) })
+	}
+	go func() { wg.Wait(); close(ch) }()
+	for n := range ch {
+		f(n)
+	}
+}
+
 // follow reads one job to its end.
-func (g *run) follow(i int, j *engine.Job, ch chan<- news) {
+func (g *run) follow(i int, j *engine.Job, f func(news)) {
 	last := time.Time{}
 	for {
 		list, finish, err := j.Next(g.ctx)
@@ -141,7 +151,7 @@ func (g *run) follow(i int, j *engine.Job, ch chan<- news) {
 		if finish != "" || err != nil {
 			g.s.metrics.ended(g.l.name, j.Arrived(), finish, err)
 		}
-		ch <- news{i, list, finish, err}
+		f(news{i, list, finish, err})
 		if finish != "" || err != nil {
 			return
 		}

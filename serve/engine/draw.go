@@ -8,6 +8,16 @@ import (
 	"github.com/seed2fbf7788/switchyard/model"
 )
 
+// step draws a token within the model's step. What is to be told and does not end the text is told at once, from whichever
+// worker drew: readers then run where that worker ran, and not all behind each other.
+func (j *Job) step(logits []float32, top int32) {
+	j.drawn = j.draw(logits, top)
+	if j.drawn.finish == "" && len(j.drawn.list) > 0 {
+		j.deliver(j.drawn.list, "", nil)
+		j.drawn.list = nil
+	}
+}
+
 // drawn is what came of one draw.
 type drawn struct {
 	list   []Token

@@ -102,7 +102,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Job, error) {
 	j := &Job{Request: r, ctx: ctx, arrived: time.Now(), signal: make(chan struct{}, 1)}
 	j.limit = e.Limit(&r)
 	j.seq, j.tokens = e.m.NewSequence(), slices.Clone(r.Prompt)
-	j.pick = func(logits []float32, top int32) { j.drawn = j.draw(logits, top) }
+	j.pick = j.step
 	j.sampler = model.NewSampler(r.Sampling)
 	j.sampler.Accept(r.Prompt...)
 	j.text = assembler{stops: r.Stop}

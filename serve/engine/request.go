@@ -78,7 +78,7 @@ type Job struct {
 	limit    int                               // of generated tokens
 	cached   int                               // tokens of the prompt that were shared
 	drawn    drawn                             // of the last step
-	pick     func(logits []float32, top int32) // fills drawn
+	pick     func(logits []float32, top int32) // step, once
 	routing  *routingLog
 	setBacks int
 

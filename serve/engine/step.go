@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"time"
 
@@ -243,7 +244,7 @@ func (e *Engine) single(plan []share, err error) {
 	}
 }
 
-// deliver tells the jobs what they have drawn, and ends those whose text ends.
+// deliver ends the jobs whose text has ended, and lets readers run: a step leaves them no processor.
 func (e *Engine) deliver(plan []share) {
 	generated := uint64(0)
 	for _, s := range plan {
@@ -253,15 +254,13 @@ func (e *Engine) deliver(plan []share) {
 		if r.drew {
 			generated++
 		}
-		switch {
-		case r.finish != "":
+		if r.finish != "" {
 			e.running = slices.DeleteFunc(e.running, func(o *Job) bool { return o == j })
 			e.end(j, r.list, r.finish, nil)
-		case len(r.list) > 0:
-			j.deliver(r.list, "", nil)
 		}
 	}
 	e.count(func(s *Stats) { s.GeneratedTokens += generated })
+	runtime.Gosched()
 }
 
 // keep makes the pages that a chunk of a prompt has filled known to others.
