@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/seed2fbf7788/switchyard/serve/config"
 )
 
 // command is one subcommand. run gets the arguments behind its name.
@@ -45,7 +47,7 @@ func commands() []command {
 		{"quantize", "SRC DST --scheme int8|int4|mixed", "a packed checkpoint, which opens with no work to do", quantizeCommand},
 		{"tokenize", "[-m DIR] [--decode] [TEXT]", "text to ids and back", tokenizeCommand},
 		{"bench", "model [--shape NAME]", "speed of models against the limits of this machine", benchCommand},
-		{"serve", "[-m NAME=DIR…] [--addr H:P]", "answer the OpenAI API over HTTP", serveCommand},
+		{"serve", "[-m NAME=DIR…] [--config F]", "answer the OpenAI API over HTTP", serveCommand},
 		{"version", "", "version, Go release, platform, levels of this CPU", versionCommand},
 	}
 }
@@ -98,6 +100,13 @@ func status(s stdio, name string, err error) int {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(s.err, "\nswitchyard: interrupted")
 		return exitInterrupted
+	}
+	var faults config.Faults
+	if errors.As(err, &faults) { // each has a file and a line of its own
+		for line := range strings.Lines(faults.Error()) {
+			fmt.Fprintf(s.err, "switchyard %s: %s\n", name, strings.TrimSuffix(line, "\n"))
+		}
+		return exitError
 	}
 	fmt.Fprintf(s.err, "switchyard %s: %s\n", name, oneLine(err))
 	if errors.Is(err, errUsage) {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,6 +13,8 @@ import (
 	"github.com/seed2fbf7788/switchyard/model"
 	"github.com/seed2fbf7788/switchyard/model/builtin"
 	"github.com/seed2fbf7788/switchyard/serve"
+	"github.com/seed2fbf7788/switchyard/serve/config"
+	"github.com/seed2fbf7788/switchyard/serve/setup"
 )
 
 // serveFlags are the flags of `serve`.
@@ -22,6 +22,7 @@ type serveFlags struct {
 	modelFlags
 	models             list
 	addr, keys, config string
+	file               *config.Config // nil: none
 	noAuth             bool
 	drain              time.Duration
 	opts               serve.Options
@@ -32,7 +33,7 @@ func (f *serveFlags) parse(s stdio, args []string) error {
 	fs.Var(&f.models, "m", "`NAME=DIR` of a model to serve; may be given several times (default: the built-in model "+builtin.Name+")")
 	f.addOptions(fs)
 	fs.StringVar(&f.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
-	fs.StringVar(&f.config, "config", "", "JSON `file` of flags by name, such as {\"m\": [\"a=DIR\"], \"parallel\": 8}; the command line wins")
+	fs.StringVar(&f.config, "config", "", "YAML `file` of models, upstreams, routers, virtual models (docs/config.md); flags win; read again on SIGHUP")
 	fs.StringVar(&f.keys, "keys", "", "`file` with an API key a line; needed off loopback")
 	fs.BoolVar(&f.noAuth, "no-auth", false, "serve without keys even off loopback")
 	fs.BoolVar(&f.opts.Lazy, "lazy", false, "open a model when a request first names it")
@@ -56,37 +57,6 @@ func (f *serveFlags) parse(s stdio, args []string) error {
 		return err
 	}
 	return f.check()
-}
-
-// configure sets the flags of the configuration file that the command line did not set.
-func (f *serveFlags) configure(fs *flag.FlagSet) error {
-	if f.config == "" {
-		return nil
-	}
-	data, err := os.ReadFile(f.config)
-	if err != nil {
-		return err
-	}
-	var values map[string]any
-	if err := json.Unmarshal(data, &values); err != nil {
-		return fmt.Errorf("%s: %w", f.config, err)
-	}
-	fs.Visit(func(set *flag.Flag) { delete(values, set.Name) })
-	for name, v := range values {
-		many, ok := v.([]any)
-		if !ok {
-			many = []any{v}
-		}
-		for _, one := range many {
-			if n, ok := one.(float64); ok && n == float64(int64(n)) {
-				one = int64(n) // not 1e+06
-			}
-			if err := fs.Set(name, fmt.Sprint(one)); err != nil {
-				return fmt.Errorf("%w: %s: %s: %v", errUsage, f.config, name, err)
-			}
-		}
-	}
-	return nil
 }
 
 func (f *serveFlags) check() error {
@@ -115,10 +85,13 @@ func (f *serveFlags) check() error {
 
 // sources are the models that the flags name.
 func (f *serveFlags) sources(ctx context.Context, s stdio) ([]serve.Source, error) {
-	if len(f.models) == 0 {
+	var out []serve.Source
+	if f.file != nil {
+		out = setup.Sources(ctx, f.file.Models)
+	}
+	if len(f.models)+len(out) == 0 {
 		f.models = list{builtin.Name + "="}
 	}
-	var out []serve.Source
 	for _, m := range f.models {
 		name, dir, named := strings.Cut(m, "=")
 		if !named {
@@ -132,7 +105,7 @@ func (f *serveFlags) sources(ctx context.Context, s stdio) ([]serve.Source, erro
 		}
 		flags := f.modelFlags
 		flags.dir = dir
-		src := serve.Source{Name: name}
+		src := serve.Source{Name: name, Key: fmt.Sprintf("%+v", flags)}
 		if flags.isEncoder() {
 			src.Encoder = func() (*model.Encoder, error) { return flags.openEncoder(stdio{err: s.err}) }
 		} else {
@@ -148,20 +121,43 @@ func serveCommand(ctx context.Context, s stdio, args []string) error {
 	if err := f.parse(s, args); err != nil {
 		return err
 	}
-	var err error
-	if f.opts.Models, err = f.sources(ctx, s); err != nil {
-		return err
-	}
-	f.opts.Log = slog.New(slog.NewTextHandler(s.err, nil))
+	log := slog.New(slog.NewTextHandler(s.err, nil))
+	shared := setup.New(log)
+	defer shared.Close()
 	ln, err := net.Listen("tcp", f.addr)
 	if err != nil {
 		return err
 	}
-	srv, err := serve.New(f.opts)
+	o, commit, err := f.options(ctx, s, shared, log)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	host, err := serve.NewHost(o)
 	if err != nil {
 		ln.Close()
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	fmt.Fprintf(s.err, "switchyard serves %s at http://%s/\n", strings.Join(f.models, ", "), ln.Addr())
-	return srv.Serve(ctx, ln, f.drain)
+	if err := commit(); err != nil {
+		ln.Close()
+		return errors.Join(err, host.Close())
+	}
+	fmt.Fprintf(s.err, "switchyard serves %s at http://%s/\n", strings.Join(names(o), ", "), ln.Addr())
+	if f.config != "" {
+		defer reloads(ctx, log, func() error { return reload(ctx, s, args, host, shared, log) })()
+	}
+	return host.Serve(ctx, ln, f.drain)
+}
+
+// names are the models that clients can ask for.
+func names(o serve.Options) (list []string) {
+	for _, m := range o.Models {
+		list = append(list, m.Name)
+	}
+	if o.Mix != nil {
+		for _, v := range o.Mix.Virtual {
+			list = append(list, v.Name)
+		}
+	}
+	return list
 }
