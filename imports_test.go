@@ -50,6 +50,7 @@ var allowed = map[string]string{
 	"serve/load":           "model serve serve/engine",
 	"model/eval":           "tensor moe model",
 	"model/prune":          "tensor moe loader model model/trace",
+	"docs/demo":            "",
 	"cmd/switchyard":       "*",
 }
 
