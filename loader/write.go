@@ -2,11 +2,13 @@ package loader
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -124,6 +126,37 @@ func ReplaceFile(path string, write func(io.Writer) error) error {
 		return fmt.Errorf("%s: cannot be written: %w", path, cause(err))
 	}
 	syncFolder(filepath.Dir(target))
+	return nil
+}
+
+// ReplaceFiles writes several files as [ReplaceFile] does, all or none: none is renamed before all are on the disk.
+func ReplaceFiles(files map[string][]byte) (err error) {
+	var staged []*os.File
+	var targets []string
+	defer func() {
+		for _, f := range staged { // those that were renamed are no longer there
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	paths := slices.Sorted(maps.Keys(files))
+	for _, path := range paths {
+		f, target, err := beside(path)
+		if err != nil {
+			return err
+		}
+		staged, targets = append(staged, f), append(targets, target)
+		_, err = f.Write(files[path])
+		if err = cmp.Or(err, f.Sync(), f.Close()); err != nil {
+			return fmt.Errorf("%s: cannot be written: %w", path, cause(err))
+		}
+	}
+	for i, f := range staged {
+		if err := os.Rename(f.Name(), targets[i]); err != nil {
+			return fmt.Errorf("%s: cannot be written: %w", paths[i], cause(err))
+		}
+		syncFolder(filepath.Dir(targets[i]))
+	}
 	return nil
 }
 

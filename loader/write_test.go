@@ -96,6 +96,25 @@ func onlyOld(t *testing.T, dir string) {
 	require.Equal(t, "old", string(data))
 }
 
+// Several files are all written or none.
+func TestReplaceFiles(t *testing.T) {
+	dir := folderOf(t, "old", "old")
+	at := func(name string) string { return filepath.Join(dir, name) }
+	require.Error(t, loader.ReplaceFiles(map[string][]byte{at("a"): []byte("a"), at("old"): []byte("new"), at("none/b"): nil}))
+	list, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, list, 1)
+	require.NoError(t, loader.ReplaceFiles(map[string][]byte{at("a"): []byte("a"), at("old"): []byte("new")}))
+	for name, want := range map[string]string{"a": "a", "old": "new"} {
+		got, err := os.ReadFile(at(name))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+	list, err = os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, list, 2)
+}
+
 func TestWriteTargets(t *testing.T) {
 	list := []loader.Named{named("x", tensor.F32, 2)}
 	dir := folderOf(t, "old.safetensors", "old")

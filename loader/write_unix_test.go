@@ -28,6 +28,9 @@ func TestWriteOnFullDisk(t *testing.T) {
 		err := loader.Write(filepath.Join(dir, "old.safetensors"), []loader.Named{named("x", tensor.F32, 1<<20)}, nil)
 		require.ErrorIs(t, err, unix.EFBIG)
 		oneLine(t, err)
+		err = loader.ReplaceFiles(map[string][]byte{filepath.Join(dir, "a"): make([]byte, 9), filepath.Join(dir, "old.safetensors"): make([]byte, 1<<17)})
+		require.ErrorIs(t, err, unix.EFBIG)
+		oneLine(t, err)
 		return
 	}
 	dir := folderOf(t, "old.safetensors", "old")

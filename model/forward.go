@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/seed2fbf7788/switchyard/moe"
 )
@@ -45,10 +46,19 @@ func (m *Model) forward(ctx context.Context, b Batch, watch moe.Observer) error 
 			return err
 		}
 		if err := m.layer(st, i); err != nil {
-			return fmt.Errorf("layer %d: %w", i, err)
+			return inLayer(i, err)
 		}
 	}
 	return m.head(st, b)
+}
+
+// inLayer names the layer of an error, unless the gate that made it did.
+func inLayer(i int, err error) error {
+	name := fmt.Sprintf("layer %d", i)
+	if strings.Contains(err.Error(), name) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // layer adds the mixer's branch and the feed-forward's branch to the residual stream. st.normed is the mixer's input, and

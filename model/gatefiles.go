@@ -30,7 +30,7 @@ func (m *Model) gateFiles(edits moe.Interventions, given moe.Files) (moe.Files, 
 		path, foreign := strings.CutSuffix(clause, ",any")
 		rec, err := m.readRecording(path, foreign)
 		if err != nil {
-			return f, fmt.Errorf("replay: %s: %w", path, err)
+			return f, fmt.Errorf("replay: %w", err)
 		}
 		f.Recordings[clause] = rec
 	}
@@ -40,20 +40,29 @@ func (m *Model) gateFiles(edits moe.Interventions, given moe.Files) (moe.Files, 
 		}
 		o, err := ReadOverlay(path)
 		if err != nil {
-			return f, fmt.Errorf("file: %s: %w", path, err)
+			return f, fmt.Errorf("file: %w", err)
 		}
 		f.Overlays[path] = o
 	}
 	return f, nil
 }
 
-// readRecording reads a trace of this model, however quantised, or of any where foreign. It is copied, so that the file need not stay.
+// readRecording reads a trace of this model, however quantised, or of any where foreign. It is copied, so that the file
+// need not stay. Errors name the file.
 func (m *Model) readRecording(path string, foreign bool) (*moe.Recording, error) {
 	f, err := loader.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	rec, err := m.recordingOf(f, foreign)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rec, nil
+}
+
+func (m *Model) recordingOf(f *loader.File, foreign bool) (*moe.Recording, error) {
 	meta := f.Metadata()
 	if meta["format"] != TraceFormat {
 		return nil, fmt.Errorf("%w: want a trace (format %s), found format %q", moe.ErrReplay, TraceFormat, meta["format"])
@@ -115,13 +124,21 @@ func Recording(f *loader.File) (*moe.Recording, error) {
 }
 
 // ReadOverlay reads router weights and choice biases; they are copied. Whether they fit a model shows when its gates are
-// compiled.
+// compiled. Errors name the file.
 func ReadOverlay(path string) (*moe.Overlay, error) {
 	f, err := loader.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	o, err := overlayOf(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return o, nil
+}
+
+func overlayOf(f *loader.File) (*moe.Overlay, error) {
 	if got := f.Metadata()["format"]; got != OverlayFormat {
 		return nil, fmt.Errorf("%w: want an overlay of gates (format %s), found format %q", moe.ErrGate, OverlayFormat, got)
 	}

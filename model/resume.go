@@ -71,7 +71,7 @@ func (m *Model) forwardFrom(ctx context.Context, b Batch, layer int, x tensor.Ma
 			return err
 		}
 		if err := m.layer(st, i); err != nil {
-			return fmt.Errorf("layer %d: %w", i, err)
+			return inLayer(i, err)
 		}
 	}
 	return m.head(st, b)

@@ -41,8 +41,11 @@ func ParseGate(text string) ([]Override, Interventions, error) {
 			list = append(list, o)
 		default:
 			more, err := ParseOverride(clause)
+			if _, known := overrideKeys()[o.Key]; err != nil && !known {
+				err = fmt.Errorf("%w (or %s)", err, interventionNames)
+			}
 			if err != nil {
-				return nil, nil, fmt.Errorf("%w (or %s)", err, interventionNames)
+				return nil, nil, err
 			}
 			for _, m := range more {
 				m.Layers = layers

@@ -57,6 +57,12 @@ func TestGateFitAndMerge(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(o.out), &f))
 	require.Len(t, f, 2)
 	assert.Greater(t, f[1].HeldOutAfter, f[1].HeldOutBefore)
+	require.Equal(t, 0, sw("", "trace", "-f", "run.go", "--gate", "file="+at("bias"), "-o", at("t")).code)
+	o = sw("", "gate", "fit", "-f", "run.go", "--target", "trace="+at("t"), "--layers", "0-1", "--tokens", "1000", "--iterations", "15", "-o", at("again"), "--json")
+	require.Equal(t, 0, o.code, o.err)
+	var again []gatefit.Fitted
+	require.NoError(t, json.Unmarshal([]byte(o.out), &again))
+	assert.Equal(t, f, again, "a trace of a gate is a target like the gate")
 	require.Equal(t, 0, sw("", "gate", "merge", at("router"), "-o", at("merged")).code)
 	merged := sw("", "run", "-m", at("merged"), "-n", "9", "func main() {")
 	require.Equal(t, 0, merged.code, merged.err)
@@ -76,6 +82,7 @@ func TestGateFitAndMerge(t *testing.T) {
 		{2, "want one overlay, found 0", []string{"gate", "merge", "-o", at("y")}},
 		{1, "want a folder that is not there yet", []string{"gate", "merge", at("router"), "-o", at("merged")}},
 		{1, "has no place for choice biases", []string{"gate", "merge", at("bias"), "-o", at("y")}},
+		{1, "no recorded text goes on so", []string{"gate", "fit", "-f", "gate.go", "-o", at("x"), "--target", "trace=" + at("t")}},
 		{1, "layers.0.router.weight: want", []string{"gate", "merge", "-m", "../../testdata/goldens/qwen3-moe", at("router"), "-o", at("y")}},
 	} {
 		o := sw("", c.args...)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -78,8 +77,8 @@ func (f *reportFlags) tokens() (report.Tokens, error) {
 	}, nil
 }
 
-// write makes everything before it writes anything.
-func (f *reportFlags) write(s stdio, r *report.Report) error {
+// write makes everything before it writes anything, and writes all files or none.
+func (f *reportFlags) write(s stdio, r *report.Report) (err error) {
 	var page, metrics bytes.Buffer
 	if err := r.Write(&page); err != nil {
 		return err
@@ -95,6 +94,13 @@ func (f *reportFlags) write(s stdio, r *report.Report) error {
 		list, err := r.Plots(format)
 		if err != nil {
 			return err
+		}
+		if _, gone := os.Stat(dir); gone != nil {
+			defer func() {
+				if err != nil {
+					_ = os.Remove(dir) // which is empty
+				}
+			}()
 		}
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
@@ -113,11 +119,8 @@ func (f *reportFlags) write(s stdio, r *report.Report) error {
 	} else if f.json != "" {
 		files[f.json] = metrics.Bytes()
 	}
-	for path, data := range files {
-		err := loader.ReplaceFile(path, func(w io.Writer) error { _, err := w.Write(data); return err })
-		if err != nil {
-			return err
-		}
+	if err := loader.ReplaceFiles(files); err != nil {
+		return err
 	}
 	if f.json == "-" {
 		return nil

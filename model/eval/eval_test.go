@@ -198,6 +198,13 @@ func TestSweepGoesOn(t *testing.T) {
 	left, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, "hello\n", string(left), "another's file stays")
+	require.NoError(t, os.WriteFile(path, make([]byte, 2<<20), 0o600))
+	_, err = eval.OpenState(path, h)
+	assert.ErrorContains(t, err, "line 1: want at most 1048576 bytes")
+	_, err = eval.OpenState(t.TempDir(), h)
+	require.Error(t, err)
+	_, err = eval.OpenState(os.DevNull, h)
+	assert.ErrorContains(t, err, "want a plain file")
 }
 
 func TestTablesOfGates(t *testing.T) {

@@ -3,6 +3,7 @@ package eval
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -29,6 +30,9 @@ type Header struct {
 	How    string `json:"arithmetic"` // level, compute, quantisation
 }
 
+// maxLine bounds a line of a file of trials.
+const maxLine = 1 << 20
+
 const stateFormat = "switchyard-sweep-1"
 
 // NewHeader describes a sweep; how says what the model's weights and arithmetic are.
@@ -41,8 +45,9 @@ func NewHeader(m *model.Model, ids []int32, o Options, how string) (Header, erro
 
 // State is a file of trials, one JSON object a line behind the header, so that a sweep that was interrupted goes on.
 type State struct {
-	f    *os.File
-	Done map[string]Score
+	f     *os.File
+	begun bool // by this sweep, and not an earlier one
+	Done  map[string]Score
 }
 
 // OpenState opens a file of trials, or begins it. A last line that was cut off is dropped. Errors wrap [ErrState] where the
@@ -53,19 +58,33 @@ func OpenState(path string, want Header) (*State, error) {
 		return nil, err
 	}
 	s := &State{f: f, Done: map[string]Score{}}
-	if err := s.read(want); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, f.Close()))
+	err = s.read(want)
+	if err == nil {
+		return s, nil
 	}
-	return s, nil
+	if s.begun {
+		_ = os.Remove(path) // it holds no trial; the first error says more
+	}
+	var pe *os.PathError // names the file once more
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return nil, fmt.Errorf("%s: %w", path, errors.Join(err, f.Close()))
 }
 
 func (s *State) read(want Header) error {
-	in := bufio.NewReaderSize(s.f, 1<<16)
+	if info, err := s.f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return cmp.Or(err, fmt.Errorf("%w: want a plain file, found a folder, device or pipe", ErrState))
+	}
+	in := bufio.NewReaderSize(s.f, maxLine)
 	size := int64(0)
 	for n := 0; ; n++ {
-		line, err := in.ReadBytes('\n')
+		line, err := in.ReadSlice('\n')
 		if err == io.EOF {
 			break // what was cut off, or nothing
+		}
+		if err == bufio.ErrBufferFull {
+			return fmt.Errorf("%w: line %d: want at most %d bytes", ErrState, n+1, maxLine)
 		}
 		if err != nil {
 			return err
@@ -86,6 +105,7 @@ func (s *State) read(want Header) error {
 	if _, err := s.f.Seek(size, io.SeekStart); err != nil || size > 0 {
 		return err
 	}
+	s.begun = true
 	return s.line(want)
 }
 

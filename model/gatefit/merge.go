@@ -15,7 +15,7 @@ import (
 func Merge(m *model.Model, overlay, dst string) error {
 	o, err := model.ReadOverlay(overlay)
 	if err != nil {
-		return fmt.Errorf("%s: %w", overlay, err)
+		return err
 	}
 	if _, err := m.CompileGate("file=" + overlay); err != nil { // shapes
 		return err

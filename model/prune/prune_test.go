@@ -20,9 +20,9 @@ import (
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
-// pruned makes a folder of a golden checkpoint.
-func pruned(t *testing.T, name string, drops prune.Drops) string {
-	dir, out := "../../testdata/goldens/"+name, filepath.Join(t.TempDir(), "out")
+// pruned makes a folder of a checkpoint.
+func pruned(t *testing.T, dir string, drops prune.Drops) string {
+	out := filepath.Join(t.TempDir(), "out")
 	m, err := model.Open(dir, model.Options{})
 	require.NoError(t, err)
 	defer m.Close()
@@ -49,7 +49,7 @@ func logits(t *testing.T, dir, gate string, ids []int32) tensor.Mat {
 func TestPrunedAgainstTheReference(t *testing.T) {
 	for _, name := range []string{"qwen3-moe", "granitemoe", "mixtral"} {
 		t.Run(name, func(t *testing.T) {
-			dir := pruned(t, name, prune.Drops{0: {1, 3}, 1: {0, 7}})
+			dir := pruned(t, "../../testdata/goldens/"+name, prune.Drops{0: {1, 3}, 1: {0, 7}})
 			golden, err := loader.OpenFile("../../testdata/prune/" + name + ".safetensors")
 			require.NoError(t, err)
 			defer golden.Close()
@@ -73,9 +73,27 @@ func TestPrunedAgainstTheReference(t *testing.T) {
 	}
 }
 
+// A packed checkpoint is pruned as one that is not: first pruned and then packed it says the same, bit for bit.
+func TestPrunedPackedFolder(t *testing.T) {
+	ids := []int32{3, 1, 4, 15, 9, 2, 6}
+	for _, name := range []string{"mixtral", "qwen2-moe", "granitemoe"} {
+		drops := prune.Drops{0: {1, 3}, 1: {0, 7}}
+		want := pruned(t, "../../testdata/goldens/"+name, drops)
+		for _, scheme := range model.Schemes() {
+			a, b := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+			o := model.QuantizeOptions{Scheme: scheme}
+			require.NoError(t, model.Quantize(context.Background(), "../../testdata/goldens/"+name, a, o))
+			require.NoError(t, model.Quantize(context.Background(), want, b, o))
+			got := pruned(t, a, drops)
+			assert.Equal(t, logits(t, b, "", ids).Data, logits(t, got, "", ids).Data, "%s %s", name, scheme)
+			assert.NotEqual(t, logits(t, want, "", ids).Data, logits(t, got, "", ids).Data, "%s %s", name, scheme)
+		}
+	}
+}
+
 // Names, dtypes and everything else of the folder stay; the config differs in one number.
 func TestPrunedFolder(t *testing.T) {
-	dir := pruned(t, "qwen2-moe", prune.Drops{0: {0, 1, 2}, 1: {5, 6, 7}})
+	dir := pruned(t, "../../testdata/goldens/qwen2-moe", prune.Drops{0: {0, 1, 2}, 1: {5, 6, 7}})
 	a, err := loader.Open("../../testdata/goldens/qwen2-moe")
 	require.NoError(t, err)
 	defer a.Close()
