@@ -2,8 +2,11 @@ package trace_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,61 +17,86 @@ import (
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
 
-// BenchmarkTrace compares the prefill of the built-in model, 16 texts of 512 tokens in pieces of 256, alone and with
-// what a trace can hold.
+// way is one of the ways to do the same work that are held against each other.
+type way struct {
+	name string
+	run  func()
+}
+
+// paired runs all ways in turn, again and again in another order, so that what else happens on the machine falls on each
+// alike, and reports by how many per cent the median of each one's times is above the first one's.
+func paired(b *testing.B, ways []way) {
+	times := make([][]float64, len(ways))
+	for n := 0; b.Loop(); n++ {
+		for i := range ways {
+			i = (i + n) % len(ways)
+			start := time.Now()
+			ways[i].run()
+			times[i] = append(times[i], time.Since(start).Seconds())
+		}
+	}
+	median := func(s []float64) float64 { slices.Sort(s); return s[len(s)/2] }
+	alone := median(times[0])
+	b.ReportMetric(alone*1e6, "alone-µs")
+	for i, w := range ways[1:] {
+		b.ReportMetric((median(times[i+1])/alone-1)*100, w.name+"-%")
+	}
+}
+
+// BenchmarkTrace compares the prefill of the built-in model, a text of 512 tokens in pieces of 256, alone and with
+// what a trace can hold, written to a file.
 func BenchmarkTrace(b *testing.B) {
 	m, err := model.OpenFS(builtin.FS(), model.Options{Chunk: 256})
 	require.NoError(b, err)
 	defer m.Close()
-	var texts []trace.Text
-	for i := range 16 {
-		texts = append(texts, trace.Text{Label: "x", IDs: ids(512, 3+i)})
+	text := trace.Text{Label: "x"}
+	for i := range 4 * 512 { // sequences of 512
+		text.IDs = append(text.IDs, int32((i*i*31+i*7)%m.Spec().Vocab))
 	}
-	rate := func(b *testing.B) { b.ReportMetric(float64(b.N*16*512)/b.Elapsed().Seconds(), "tokens/s") }
-	b.Run("alone", func(b *testing.B) {
-		for b.Loop() {
-			for _, t := range texts {
-				seq := m.NewSequence()
-				require.NoError(b, m.Prefill(context.Background(), seq, t.IDs, tensor.Mat{}, nil))
-				seq.Free()
-			}
+	path := filepath.Join(b.TempDir(), "t")
+	ways := []way{{"alone", func() {
+		for part := range slices.Chunk(text.IDs, 512) {
+			seq := m.NewSequence()
+			require.NoError(b, m.Prefill(context.Background(), seq, part, tensor.Mat{}, nil))
+			seq.Free()
 		}
-		rate(b)
-	})
-	for _, c := range []struct {
-		name string
-		o    trace.Options
-	}{{"ids", trace.Options{}}, {"logits", trace.Options{Logits: true}}, {"entropy", trace.Options{Entropy: true}}, {"norms", trace.Options{Norms: true}}, {"choice", trace.Options{Choice: true}}} {
-		b.Run(c.name, func(b *testing.B) {
-			path := filepath.Join(b.TempDir(), "t")
-			for b.Loop() {
-				require.NoError(b, trace.Write(context.Background(), m, path, texts, c.o))
-			}
-			rate(b)
-		})
+	}}}
+	for name, o := range map[string]trace.Options{
+		"ids": {}, "logits": {Logits: true}, "entropy": {Entropy: true}, "norms": {Norms: true}, "choice": {Choice: true},
+	} {
+		ways = append(ways, way{name, func() { require.NoError(b, trace.Write(context.Background(), m, path, []trace.Text{text}, o)) }})
 	}
+	paired(b, ways)
 }
 
-// BenchmarkRecordDecode compares decoding with nobody looking on, with a recorder, and with a hook that wants nothing.
-func BenchmarkRecordDecode(b *testing.B) {
+// BenchmarkRecord compares prefill and decoding with nobody looking on, with recorders in memory, and with a hook that
+// wants nothing.
+func BenchmarkRecord(b *testing.B) {
 	m, err := model.OpenFS(builtin.FS(), model.Options{})
 	require.NoError(b, err)
 	defer m.Close()
-	for name, w := range map[string]moe.Observer{
-		"alone": nil, "ids": moe.NewRecorder(moe.RecordRouting), "logits": moe.NewRecorder(moe.RecordLogits), "idle hook": moe.Observe(watch{}),
-	} {
-		b.Run(name, func(b *testing.B) {
-			seq := m.NewSequence()
-			defer seq.Free()
-			out := tensor.NewMat(1, m.Spec().Vocab)
-			next := []int32{9}
-			for b.Loop() {
-				if seq.Len() >= 256 {
-					seq.Truncate(3)
+	watchers := map[string]func() moe.Observer{
+		"ids":       func() moe.Observer { return moe.NewRecorder(moe.RecordRouting) },
+		"logits":    func() moe.Observer { return moe.NewRecorder(moe.RecordLogits) },
+		"idle-hook": func() moe.Observer { return moe.Observe(watch{}) },
+	}
+	seq, out := m.NewSequence(), tensor.NewMat(1, m.Spec().Vocab)
+	defer seq.Free()
+	for _, c := range []struct{ steps, tokens int }{{16, 1}, {1, 256}} {
+		work := func(look func() moe.Observer) func() {
+			text := ids(c.tokens, 3)
+			return func() {
+				w := look()
+				seq.Truncate(0)
+				for range c.steps {
+					require.NoError(b, m.Step(context.Background(), model.Batch{{Seq: seq, Tokens: text, Out: out}}, w))
 				}
-				require.NoError(b, m.Step(context.Background(), model.Batch{{Seq: seq, Tokens: next, Out: out}}, w))
 			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
-		})
+		}
+		ways := []way{{"alone", work(func() moe.Observer { return nil })}}
+		for name, w := range watchers {
+			ways = append(ways, way{name, work(w)})
+		}
+		b.Run(fmt.Sprintf("%d steps of %d", c.steps, c.tokens), func(b *testing.B) { paired(b, ways) })
 	}
 }
