@@ -27,7 +27,7 @@ func packedAVX512VNNI() packKernels {
 	}
 	p := packedGeneric()
 	p.macs, p.quant, p.panel, p.pair = 16<<20, quantAVX512, k.runPanel, k.runPair
-	p.group, p.groupRows, p.claim = k.runGroup, [numGroups]int{3, 6}, claimAVX512
+	p.group, p.groupRows, p.claim = k.runGroup, [numGroups]int{3, 12}, claimAVX512
 	p.pack[q8] = func(p *panelPacking) { packQ8AVX512(&p.dst[0], &p.w[0], 4*p.stride(), p.steps, &p.tmp[0]) }
 	p.pack[q4] = func(p *panelPacking) {
 		fitQ4AVX512(&p.fit[0], &p.w[0], 4*p.stride(), 2*p.steps, &p.tmp[0])

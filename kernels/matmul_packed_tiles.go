@@ -72,13 +72,21 @@ var groupPanels = [numGroups]int{4, 2}
 
 const numGroups = 2
 
-// runGroup multiplies up to groupRows rows with neighbouring panels, columns side by side in dst[0].
+// runGroup multiplies up to groupRows rows with neighbouring panels, columns side by side in dst[0]. Tiles of rows behind the
+// first find the panels in the caches.
 func (k *packedTiles) runGroup(s *scratch, t *panelTask, group int) {
 	a := &s.packed
 	a.w[0], a.x, a.dst[0] = unsafe.Pointer(unsafe.SliceData(t.w[0])), unsafe.Pointer(&t.x.data[0]), unsafe.Pointer(&t.dst[0].Data[0])
 	a.xStride, a.dstStride, a.steps = t.x.stride, 4*t.dst[0].Stride, t.k
 	a.follow(t)
-	k.group[t.f][group][t.x.Rows](a)
+	kernels := k.group[t.f][group]
+	c := tile(t.x.Rows, len(kernels)-1)
+	for r := 0; r < t.x.Rows; {
+		n := c.height(r)
+		a.x, a.dst[0] = unsafe.Pointer(&t.x.data[r*t.x.stride]), unsafe.Pointer(&t.dst[0].Data[r*t.dst[0].Stride])
+		kernels[n](a)
+		r += n
+	}
 }
 
 // follow tells panel kernels where prefetches go on; without a next, where they are cheap.

@@ -731,9 +731,9 @@ TEXT ·panelQ86AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -946,9 +946,9 @@ TEXT ·panelQ87AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1187,9 +1187,9 @@ TEXT ·panelQ88AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1453,9 +1453,9 @@ TEXT ·panelQ89AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1744,9 +1744,9 @@ TEXT ·panelQ810AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2060,9 +2060,9 @@ TEXT ·panelQ811AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2401,9 +2401,9 @@ TEXT ·panelQ812AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3107,9 +3107,9 @@ TEXT ·panelsQ83x2AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3351,9 +3351,9 @@ TEXT ·panelsQ84x2AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3644,9 +3644,9 @@ TEXT ·panelsQ85x2AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3986,9 +3986,9 @@ TEXT ·panelsQ86x2AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4637,9 +4637,9 @@ TEXT ·panelsQ82x4AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4994,9 +4994,9 @@ TEXT ·panelsQ83x4AVX512(SB), NOSPLIT, $0-8
 	LEAQ (BX)(BX*2), R12
 	VPBROADCASTD packedConstAVX512<>+0(SB), Z30
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
-	LEAQ 2176(DI), R11
+	LEAQ 5440(DI), R11
 	MOVQ CX, R15
-	SUBQ $2, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -8333,9 +8333,9 @@ TEXT ·panelQ46AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -8584,9 +8584,9 @@ TEXT ·panelQ47AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -8863,9 +8863,9 @@ TEXT ·panelQ48AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -9169,9 +9169,9 @@ TEXT ·panelQ49AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -9502,9 +9502,9 @@ TEXT ·panelQ410AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -9862,9 +9862,9 @@ TEXT ·panelQ411AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10249,9 +10249,9 @@ TEXT ·panelQ412AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11107,9 +11107,9 @@ TEXT ·panelsQ43x2AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11409,9 +11409,9 @@ TEXT ·panelsQ44x2AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11764,9 +11764,9 @@ TEXT ·panelsQ45x2AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -12172,9 +12172,9 @@ TEXT ·panelsQ46x2AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -12991,9 +12991,9 @@ TEXT ·panelsQ42x4AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13454,9 +13454,9 @@ TEXT ·panelsQ43x4AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD packedConstAVX512<>+64(SB), Z31
 	MOVQ DI, R13 // D and M
 	ADDQ $128, DI
-	LEAQ 1728(DI), R11
+	LEAQ 2880(DI), R11
 	MOVQ CX, R15
-	SUBQ $3, R15 // steps until prefetches reach the end
+	SUBQ $5, R15 // steps until prefetches reach the end
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2

@@ -111,6 +111,9 @@ func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 	if panels > 1 {
 		name = fmt.Sprintf("panels%s%dx%d", w.name, rows, panels)
 	}
+	if rows*panels >= 6 { // steps take longer than memory answers, and leave it idle unless they ask early
+		w.ahead = 5
+	}
 	packedBegin(f, d, name, fmt.Sprintf("multiplies %d rows of X with %d neighbouring panels of %sP.", rows, panels, w.name))
 	xPointers(f, rows)
 	f.p("MOVQ %d(AX), DI", pkW)
