@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,18 +22,20 @@ type reader struct {
 	depth  int
 	nested int
 	texts  []string
-	opaque bool // there is something that is no text: an image, a sound, a file
+	joined []string // read once more, together with what stands beside it
+	opaque bool     // there is something that is no text: an image, a sound, a file
+	whole  bool     // all was read
 }
 
-// textsOf are the texts of a request, as far as it can be read; ok is false where it cannot be read through.
-func textsOf(body []byte, nested int) (texts []string, opaque, ok bool) {
+// readBody reads a request as far as it can be read.
+func readBody(body []byte, nested int) *reader {
 	r := &reader{dec: json.NewDecoder(bytes.NewReader(body)), nested: nested}
 	r.dec.UseNumber()
-	if _, ok = r.value("", false); ok {
+	if _, ok := r.value("", false); ok {
 		_, err := r.dec.Token()
-		ok = err == io.EOF
+		r.whole = err == io.EOF
 	}
-	return r.texts, r.opaque, ok
+	return r
 }
 
 // value reads one value, which stands under a key, and gives its own text. part: it is an element of an array under "content".
@@ -52,7 +55,7 @@ func (r *reader) value(key string, part bool) (text string, ok bool) {
 		}
 		return "", r.array(key == "content")
 	case string:
-		r.text(v)
+		r.text(key, v)
 		return v, true
 	case json.Number:
 		r.texts = append(r.texts, v.String())
@@ -101,21 +104,26 @@ func (r *reader) array(parts bool) bool {
 		}
 	}
 	if len(texts) > 1 {
-		r.texts = append(r.texts, strings.Join(texts, ""))
+		r.joined = append(r.joined, strings.Join(texts, ""))
 	}
 	_, err := r.dec.Token()
 	return err == nil
 }
 
-// text takes a string and, where it holds JSON itself, what is in that.
-func (r *reader) text(s string) {
+var dataURL = regexp.MustCompile(`^\s*data:[a-zA-Z]+/[a-zA-Z0-9.+\-]+[;,]`)
+
+// text takes a string and, where it holds JSON itself, what is in that. With its key before it, the value of a password is one.
+func (r *reader) text(key, s string) {
 	r.texts = append(r.texts, s)
-	if strings.HasPrefix(s, "data:") {
+	if key != "" && len(key)+len(s) < 512 {
+		r.joined = append(r.joined, key+": "+s)
+	}
+	if dataURL.MatchString(s) {
 		r.opaque = true
 	}
 	if trimmed := strings.TrimSpace(s); r.nested < maxNested && (strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")) {
-		inner, opaque, _ := textsOf([]byte(trimmed), r.nested+1)
-		r.texts, r.opaque = append(r.texts, inner...), r.opaque || opaque
+		inner := readBody([]byte(trimmed), r.nested+1)
+		r.joined = append(append(r.joined, inner.texts...), inner.joined...)
 	}
 }
 

@@ -2,8 +2,6 @@ package guard
 
 import (
 	"cmp"
-	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -71,7 +69,7 @@ type Options struct {
 
 // Guard finds private data. It is safe for concurrent use.
 type Guard struct {
-	words []*regexp.Regexp
+	words []word
 	skip  map[Kind]bool
 	max   int
 }
@@ -84,7 +82,7 @@ func New(o Options) *Guard {
 	}
 	for _, w := range o.Words {
 		if parts := strings.Fields(w); len(parts) > 0 {
-			g.words = append(g.words, wordPattern(parts))
+			g.words = append(g.words, newWord(parts))
 		}
 	}
 	return g
@@ -136,29 +134,29 @@ func (g *Guard) Find(text string) []Finding {
 		if g.skip[kind] {
 			continue
 		}
-		for _, f := range g.of(kind, text) {
-			if !slices.ContainsFunc(overlapping(all, f), func(Finding) bool { return true }) {
-				all = insert(all, f)
-			}
+		for found := range g.of(kind, text) {
+			all = merge(all, found)
 		}
 	}
 	return all
 }
 
-// insert keeps the list in order.
-func insert(all []Finding, f Finding) []Finding {
-	at, _ := slices.BinarySearchFunc(all, f, func(a, b Finding) int { return cmp.Compare(a.Start, b.Start) })
-	return slices.Insert(all, at, f)
-}
-
-// overlapping are those of an ordered list, without overlaps, that share a byte with f.
-func overlapping(all []Finding, f Finding) []Finding {
-	at, _ := slices.BinarySearchFunc(all, f, func(a, b Finding) int { return cmp.Compare(a.End, b.Start+1) })
-	end := at
-	for end < len(all) && all[end].Start < f.End {
-		end++
+// merge puts the findings of one pattern among the others; where two overlap, the other stands. Both lists are in order and without
+// overlaps in themselves, and the time is linear: a text may be made of findings.
+func merge(all, found []Finding) []Finding {
+	if len(found) == 0 {
+		return all
 	}
-	return all[at:end]
+	out := make([]Finding, 0, len(all)+len(found))
+	for _, f := range found {
+		for len(all) > 0 && all[0].End <= f.Start {
+			out, all = append(out, all[0]), all[1:]
+		}
+		if len(all) == 0 || all[0].Start >= f.End {
+			out = append(out, f)
+		}
+	}
+	return append(out, all...)
 }
 
 // Redact puts [KIND] in the place of every finding, such as [EMAIL].

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"iter"
 	"regexp"
 	"strings"
 	"unicode"
@@ -47,31 +48,41 @@ var (
 	pemPattern    = regexp.MustCompile(`-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?s:.*?)(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|\z)`)
 )
 
-// of finds one kind, without overlaps.
-func (g *Guard) of(kind Kind, text string) (out []Finding) {
-	if kind == Word {
-		return g.findWords(text)
-	}
-	if !mayHold(kind, text) {
-		return nil
-	}
-	for _, p := range patternsOf(kind) {
-		for _, m := range p.find.FindAllStringSubmatchIndex(text, -1) {
-			start, end := m[0], m[1]
-			if len(m) > 2 && m[2] >= 0 {
-				start, end = m[2], m[3]
-			}
-			switch kind {
-			case IBAN:
-				end = start + ibanLength(text[start:end])
-			case Card:
-				end = start + cardLength(text[start:end])
-			}
-			if end <= start || !apart(kind, text, start, end) || p.valid != nil && !p.valid(text[start:end]) {
-				continue
-			}
-			out = append(out, Finding{kind, start, end})
+// of finds one kind, pattern by pattern.
+func (g *Guard) of(kind Kind, text string) iter.Seq[[]Finding] {
+	return func(yield func([]Finding) bool) {
+		if kind == Word {
+			g.findWords(text, yield)
+			return
 		}
+		if !mayHold(kind, text) {
+			return
+		}
+		for _, p := range patternsOf(kind) {
+			if !yield(p.in(text)) {
+				return
+			}
+		}
+	}
+}
+
+// in finds the places of one pattern.
+func (p *patterns) in(text string) (out []Finding) {
+	for _, m := range p.find.FindAllStringSubmatchIndex(text, -1) {
+		start, end := m[0], m[1]
+		if len(m) > 2 && m[2] >= 0 {
+			start, end = m[2], m[3]
+		}
+		switch p.kind {
+		case IBAN:
+			end = start + ibanLength(text[start:end])
+		case Card:
+			end = start + cardLength(text[start:end])
+		}
+		if end <= start || !apart(p.kind, text, start, end) || p.valid != nil && !p.valid(text[start:end]) {
+			continue
+		}
+		out = append(out, Finding{p.kind, start, end})
 	}
 	return out
 }
@@ -108,25 +119,4 @@ func apart(kind Kind, text string, start, end int) bool {
 		return false
 	}
 	return !inside(before) && !inside(after)
-}
-
-// wordPattern matches the parts of a user's word in any case, with any white space between them.
-func wordPattern(parts []string) *regexp.Regexp {
-	quoted := make([]string, len(parts))
-	for i, p := range parts {
-		quoted[i] = regexp.QuoteMeta(p)
-	}
-	return regexp.MustCompile(`(?i)` + strings.Join(quoted, `\s+`))
-}
-
-// findWords finds the user's words where they stand whole.
-func (g *Guard) findWords(text string) (out []Finding) {
-	for _, w := range g.words {
-		for _, m := range w.FindAllStringIndex(text, -1) {
-			if apart(Word, text, m[0], m[1]) {
-				out = append(out, Finding{Word, m[0], m[1]})
-			}
-		}
-	}
-	return out
 }

@@ -103,18 +103,25 @@ func (p *Policy) Screen(ctx context.Context, body []byte) (v Verdict) {
 	return Verdict{d, Cleared{bytes.Clone(body)}}
 }
 
-// redacted lets the request go without what was found, where nothing is found in what remains.
+// redacted lets the request go without what was found, where nothing is found in what remains. What stood beside a finding
+// may show itself once that is taken out, so it is read again, and again.
 func (p *Policy) redacted(ctx context.Context, body []byte, found Decision) Verdict {
-	clean, err := p.guard.redactBody(body)
-	if err != nil {
-		return stays(ReasonUnreadable)
+	for range 3 {
+		clean, err := p.guard.redactBody(body)
+		if err != nil {
+			return stays(ReasonUnreadable)
+		}
+		again := p.guard.checkBody(ctx, clean)
+		switch again.Reason {
+		case ReasonClean:
+			return Verdict{Decision{Reason: ReasonRedacted, Found: found.Found}, Cleared{clean}}
+		case ReasonFound:
+			body = clean
+		default:
+			return stays(again.Reason)
+		}
 	}
-	again := p.guard.checkBody(ctx, clean)
-	if again.LocalOnly {
-		found.Reason = again.Reason
-		return Verdict{Decision: found}
-	}
-	return Verdict{Decision{Reason: ReasonRedacted, Found: found.Found}, Cleared{clean}}
+	return Verdict{Decision: found}
 }
 
 func stays(r Reason) Verdict { return Verdict{Decision: Decision{LocalOnly: true, Reason: r}} }
@@ -124,16 +131,25 @@ func (g *Guard) checkBody(ctx context.Context, body []byte) Decision {
 	if r := g.readable(len(body), utf8.Valid(body)); r != ReasonClean {
 		return Decision{LocalOnly: true, Reason: r}
 	}
-	texts, opaque, ok := textsOf(body, 0)
-	if !ok || opaque {
+	r := readBody(body, 0)
+	if !r.whole || r.opaque {
 		return Decision{LocalOnly: true, Reason: ReasonUnreadable}
 	}
+	d := g.checkTexts(ctx, r.texts)
+	if !d.LocalOnly {
+		d = g.checkTexts(ctx, r.joined)
+	}
+	return d
+}
+
+func (g *Guard) checkTexts(ctx context.Context, texts []string) Decision {
 	d := Decision{Reason: ReasonClean}
 	for _, text := range texts {
+		one := g.Check(text)
 		if ctx.Err() != nil {
 			return Decision{LocalOnly: true, Reason: ReasonTimeout}
 		}
-		if one := g.Check(text); one.LocalOnly {
+		if one.LocalOnly {
 			d.LocalOnly, d.Reason = true, one.Reason
 			for kind, n := range one.Found {
 				d.add(kind, n)
