@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -65,7 +66,7 @@ func (c *Core) report(err error) {
 // *Failed, or that of ctx. The Run must be closed.
 func (c *Core) Start(ctx context.Context, r Request, choice Choice) (*Run, error) {
 	s := &start{c: c, ctx: ctx, req: r, choice: choice}
-	s.d = Decision{Confidence: choice.Confidence, Threshold: choice.Threshold, Reason: choice.Reason, Signals: choice.Signals, Asked: choice.Model}
+	s.d = Decision{Confidence: choice.Confidence, Threshold: choice.Threshold, Reason: cmp.Or(choice.Reason, Default), Signals: choice.Signals, Asked: choice.Model}
 	if choice.Cascade != nil {
 		if run := s.cascade(); run != nil {
 			return run, nil

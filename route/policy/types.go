@@ -57,7 +57,7 @@ type Choice struct {
 	Cascade    *cascade.Cascade // nil: none
 	Confidence float64
 	Threshold  float64
-	Reason     Reason
+	Reason     Reason // empty: Default
 	Signals    map[string]float64
 }
 
