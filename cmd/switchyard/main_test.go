@@ -213,6 +213,7 @@ func TestWrongInput(t *testing.T) {
 		{1, "no such file", []string{"eval", "-f", filepath.Join(dir, "none")}},
 		{1, "no such file", []string{"eval", "--ids", "1,2", "--losses", filepath.Join(dir, "no", "o")}},
 		{2, "want --drop-each", []string{"sweep", "--ids", "1,2"}},
+		{1, "want a model with mixture layers, found llama", []string{"sweep", "-m", "../../testdata/goldens/llama", "--ids", "1,2", "--drop-each"}},
 		{2, "topk: want 4, 1-8", []string{"sweep", "--ids", "1,2", "--topk", "x"}},
 		{1, "found 17", []string{"sweep", "--ids", "1,2", "--topk", "17"}},
 		{1, "trials of another sweep", []string{"sweep", "--ids", "1,2", "--topk", "1", "--state", golden + "/config.json"}},
@@ -286,6 +287,10 @@ func TestTraceAndReport(t *testing.T) {
 	assert.Equal(t, 1, o.code)
 	assert.Equal(t, 1, strings.Count(o.err, "\n"), o.err)
 	assert.NoFileExists(t, at("none.html"), "nothing half written")
+	o = sw("", "report", at("t"), "-o", at("none.html"), "--svg", at("svg"), "--json", at("none/m.json"))
+	assert.Equal(t, 1, o.code)
+	assert.NoFileExists(t, at("none.html"), "all files or none")
+	assert.NoDirExists(t, at("svg"))
 	o = sw("", "report", at("t"), "-m", golden, "-o", at("none.html"))
 	assert.Equal(t, 1, o.code)
 	assert.Contains(t, o.err, "tokenizer")

@@ -87,6 +87,14 @@ func (f *reportFlags) write(s stdio, r *report.Report) (err error) {
 		return err
 	}
 	files := map[string][]byte{}
+	var made []string // folders
+	defer func() {
+		for _, dir := range made {
+			if err != nil {
+				_ = os.Remove(dir) // which is empty
+			}
+		}
+	}()
 	for format, dir := range map[string]string{"png": f.png, "svg": f.svg} {
 		if dir == "" {
 			continue
@@ -96,11 +104,7 @@ func (f *reportFlags) write(s stdio, r *report.Report) (err error) {
 			return err
 		}
 		if _, gone := os.Stat(dir); gone != nil {
-			defer func() {
-				if err != nil {
-					_ = os.Remove(dir) // which is empty
-				}
-			}()
+			made = append(made, dir)
 		}
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err

@@ -116,6 +116,9 @@ func (f *sweepFlags) table(m *model.Model) ([]string, error) {
 		out = append(out, eval.Lines(string(data))...)
 	}
 	if f.dropEach {
+		if len(m.Spec().MoELayers()) == 0 {
+			return nil, fmt.Errorf("--drop-each: want a model with mixture layers, found %s", m.Spec().Family)
+		}
 		out = append(out, eval.DropEach(m)...)
 	}
 	return out, nil
