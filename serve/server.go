@@ -210,7 +210,11 @@ func (l *live) gate(text string) (*model.GateOverride, error) {
 			return nil, badRequest("gate", "Invalid value for 'gate': %s= reads files and is not allowed in requests.", key)
 		}
 	}
-	return l.m.CompileGate(text)
+	g, err := l.m.CompileGate(text)
+	if err == nil && l.m.WholeText(g) {
+		return nil, badRequest("gate", "Invalid value for 'gate': want one that decides about each token alone, found one that needs the whole text.")
+	}
+	return g, err
 }
 
 const maxGate = 4096

@@ -277,7 +277,7 @@ func TestRoutingAndGate(t *testing.T) {
 	}
 	one := c.post("/v1/completions", textBody(`,"routing":true,"gate":"topk=1"`))
 	assert.Equal(t, []any{25., 6., 1.}, at(one, "choices", 0, "routing", "shape"))
-	for _, gate := range []string{"topk=99", "foo", "replay=/etc/passwd", "file=/etc/passwd", "layers=99;topk=1"} {
+	for _, gate := range []string{"topk=99", "foo", "replay=/etc/passwd", "file=/etc/passwd", "layers=99;topk=1", "softmoe", "layers=2;expertchoice=2"} {
 		e := c.refused(400, "/v1/completions", textBody(fmt.Sprintf(`,"gate":%q`, gate)))
 		assert.Equal(t, "gate", e["param"], gate)
 	}
