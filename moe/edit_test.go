@@ -92,6 +92,8 @@ func TestEditsRefused(t *testing.T) {
 	for want, e := range map[string]moe.Edit{
 		"force: want an expert from 0 to 3, found 4": {Force: []int32{4}},
 		"expert 1 in one of force and drop":          {Force: []int32{1}, Drop: []int32{1}},
+		"expert 1 in one of force and demote":        {Force: []int32{1}, Demote: []int32{1}},
+		"expert 1 in one of promote and drop":        {Promote: []int32{1}, Drop: []int32{1}},
 		"expert 1 in one of promote and demote":      {Promote: []int32{1}, Demote: []int32{1}},
 		"found all 4 dropped":                        {Drop: []int32{0, 1, 2, 3, 3}},
 		"at most the 2 slots of a token, found 3":    {Force: []int32{0, 1, 2}},

@@ -1,6 +1,7 @@
 package moe
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -18,10 +19,7 @@ func (e *Edit) Check(g *GateSpec) error {
 			}
 		}
 	}
-	if err := disjoint("force", e.Force, "drop", e.Drop); err != nil {
-		return err
-	}
-	if err := disjoint("promote", e.Promote, "demote", e.Demote); err != nil {
+	if err := e.contradiction(); err != nil {
 		return err
 	}
 	if n := distinct(e.Drop); n > 0 && n == g.Slots() {
@@ -47,6 +45,12 @@ func (e *Edit) Check(g *GateSpec) error {
 		return fmt.Errorf("%w: edit of the choice: want a gate that selects by topk, found %s", ErrGate, g.Select)
 	}
 	return nil
+}
+
+// contradiction finds an expert that is wanted and not wanted.
+func (e *Edit) contradiction() error {
+	return cmp.Or(disjoint("force", e.Force, "drop", e.Drop), disjoint("force", e.Force, "demote", e.Demote),
+		disjoint("promote", e.Promote, "drop", e.Drop), disjoint("promote", e.Promote, "demote", e.Demote))
 }
 
 func disjoint(a string, x []int32, b string, y []int32) error {
