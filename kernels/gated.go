@@ -16,6 +16,8 @@ type Gated struct {
 	Gate, Up         Matrix
 	GateBias, UpBias []float32
 	Act              Activation
+
+	Then, ThenUp []byte // what is read after this call, of weights like Gate and like Up (see [Product.Then])
 }
 
 // GatedBlock computes dst[:,n] = act(x·gateᵀ + gateBias) · (x·upᵀ + upBias) for n in [n0,n1), all rows, on the calling
@@ -49,13 +51,14 @@ func (e *Engine) Gated(worker int, g *Gated, n0, n1 int) {
 		pg.XQ = e.quantiseInto(&e.scratch[worker].xq, g.X)
 		pu.XQ = pg.XQ
 	}
+	then := [2][]byte{e.then(g.Then, &g.Gate, n0, n1), e.then(g.ThenUp, &g.Up, n0, n1)}
 	for t := 0; t < rows; t += gatedRows {
 		t1 := min(t+gatedRows, rows)
 		for n := n0; n < n1; {
 			end := min(n/gatedCols*gatedCols+gatedCols, n1)
-			next := end / panelRows
-			if end == n1 {
-				next = e.likelyNext(n0, n1)
+			next := then
+			if end < n1 {
+				next = [2][]byte{g.Gate.From(end), g.Up.From(end)}
 			}
 			e.gatedTile(worker, g, &pg, &pu, t, t1, n, end, next)
 			n = end
@@ -63,15 +66,16 @@ func (e *Engine) Gated(worker int, g *Gated, n0, n1 int) {
 	}
 }
 
-// gatedTile computes rows [t0,t1) and columns [n0,n1) through the scratch of the worker; next is the panel that is
+// gatedTile computes rows [t0,t1) and columns [n0,n1) through the scratch of the worker; next are the weights that are
 // wanted afterwards.
-func (e *Engine) gatedTile(worker int, g *Gated, pg, pu *Product, t0, t1, n0, n1, next int) {
+func (e *Engine) gatedTile(worker int, g *Gated, pg, pu *Product, t0, t1, n0, n1 int, next [2][]byte) {
 	s := &e.scratch[worker]
 	a, b := sub(pg, s.gate[:], t0, t1, n0, n1), sub(pu, s.up[:], t0, t1, n0, n1)
 	e.claim(g.DstQ, t0, t1, n0)
 	if !e.gatedPair(s, &a, &b, n0, n1, next) {
-		e.gatedHalf(worker, &a, &b, n0, n1, n0/panelRows)
-		e.gatedHalf(worker, &b, &a, n0, n1, next)
+		a.Then, b.Then = pu.W.From(n0), next[0]
+		e.gatedHalf(worker, &a, n0, n1)
+		e.gatedHalf(worker, &b, n0, n1)
 	}
 	for t := t0; t < t1; t++ {
 		gate, up := a.Dst.Row(t-t0), b.Dst.Row(t-t0)
@@ -92,37 +96,19 @@ func (e *Engine) claim(q QuantRows, t0, t1, n int) {
 	}
 }
 
-// gatedHalf computes one of the two products into its scratch. Of the other's weight panel next is wanted then.
-func (e *Engine) gatedHalf(worker int, part, other *Product, n0, n1, next int) {
-	if !part.W.Packed() {
-		half := *part
-		half.W = part.W.RowRange(n0, n1)
-		half.after = e.afterHalf(other, n0, n1, next)
-		e.block(worker, &half, 0, n1-n0)
+// gatedHalf computes one of the two products into its scratch.
+func (e *Engine) gatedHalf(worker int, part *Product, n0, n1 int) {
+	if part.W.Packed() {
+		e.blockPackedAt(worker, part, n0, n1, part.Then)
 		return
 	}
-	var after []byte
-	if other.W.Packed() {
-		after = other.W.from(next)
-	}
-	e.blockPackedAt(worker, part, n0, n1, after)
-}
-
-// afterHalf is where the row of other is that follows columns [n0,n1) of a half: the same columns, or after the second
-// half those from panel next on.
-func (e *Engine) afterHalf(other *Product, n0, n1, next int) uintptr {
-	row := n0
-	if next != n0/panelRows {
-		row = next * panelRows
-	}
-	if other.W.Packed() || row >= other.W.Rows {
-		return 0
-	}
-	return uintptr(pointerOf(other.W.Data[row*other.W.rowBytes():]))
+	half := *part
+	half.W = part.W.RowRange(n0, n1)
+	e.block(worker, &half, 0, n1-n0)
 }
 
 // gatedPair takes a panel of gate and the same of up together, where columns are whole panels and the level can.
-func (e *Engine) gatedPair(s *scratch, g, u *Product, n0, n1, next int) bool {
+func (e *Engine) gatedPair(s *scratch, g, u *Product, n0, n1 int, next [2][]byte) bool {
 	k := &e.level.packed
 	rows := g.Dst.Rows
 	if k.pair == nil || rows <= pairRows || !g.quantised() || g.W.DType != u.W.DType || n0%panelRows != 0 || n1%panelRows != 0 {
@@ -133,11 +119,10 @@ func (e *Engine) gatedPair(s *scratch, g, u *Product, n0, n1, next int) bool {
 	t.f, _ = packFormatOf(g.W.DType)
 	for n := n0; n < n1; n += panelRows {
 		p := n / panelRows
-		follow := p + 1
-		if n+panelRows == n1 {
-			follow = next
+		t.w, t.next = [2][]byte{g.W.panel(p), u.W.panel(p)}, next
+		if n+panelRows < n1 {
+			t.next = [2][]byte{g.W.from(p + 1), u.W.from(p + 1)}
 		}
-		t.w, t.next = [2][]byte{g.W.panel(p), u.W.panel(p)}, [2][]byte{g.W.from(follow), u.W.from(follow)}
 		t.dst = [2]tensor.Mat{g.Dst.ColSlice(n-n0, n-n0+panelRows), u.Dst.ColSlice(n-n0, n-n0+panelRows)}
 		k.pair(s, t)
 	}

@@ -16,7 +16,9 @@ type Product struct {
 	Bias   []float32
 	Exact  bool // X is never rounded, whatever the engine's option BF16 says
 
-	after uintptr // weights that are read after this block, where the caller knows better than its columns tell
+	// Then are the weights that are read after this call (see [Matrix.From]), where the caller knows better than the
+	// columns tell; their beginning is brought near at the end. No result depends on it.
+	Then []byte
 }
 
 // rows is T.
@@ -126,7 +128,21 @@ func (m *matMulJob) Do(worker, chunk int) {
 	} else {
 		part.X = p.X.Slice(r, end)
 	}
+	if then := m.then(i, chunk+p.first+len(m.e.scratch)); then != nil {
+		part.Then = then
+	}
 	m.e.block(worker, &part, n, min(n+p.cols, p.W.Rows))
+}
+
+// then are the weights of a chunk of part i or behind it, nil where there is none. Chunks are claimed in turn, so that
+// of a worker's chunk the next but the others' is its next one.
+func (m *matMulJob) then(i, chunk int) []byte {
+	for ; i < len(m.parts); i++ {
+		if p := &m.parts[i]; chunk < p.end {
+			return p.W.From((chunk - p.first) % ceilDiv(p.W.Rows, p.cols) * p.cols)
+		}
+	}
+	return nil
 }
 
 // Block computes columns [n0,n1) of p.Dst, all rows, on the calling goroutine with the scratch of the worker; for use

@@ -53,13 +53,17 @@ func (e *Engine) blockPacked(worker int, p *Product, n0, n1 int) {
 	if p.Bias != nil {
 		q.Bias = p.Bias[n0:n1]
 	}
-	after := p.W.from(e.likelyNext(n0, n1))
-	e.blockPackedAt(worker, &q, n0, n1, after)
+	e.blockPackedAt(worker, &q, n0, n1, e.then(p.Then, &p.W, n0, n1))
 }
 
-// likelyNext is the panel that the worker of columns [n0,n1) will most likely want afterwards: chunks are claimed in
-// turn.
-func (e *Engine) likelyNext(n0, n1 int) int { return (n1 + (len(e.scratch)-1)*(n1-n0)) / panelRows }
+// then are the weights that the worker of columns [n0,n1) of w will most likely want afterwards, unless the caller knows.
+// Chunks are claimed in turn.
+func (e *Engine) then(known []byte, w *Matrix, n0, n1 int) []byte {
+	if known != nil {
+		return known
+	}
+	return w.From(n1 + (len(e.scratch)-1)*(n1-n0))
+}
 
 // blockPackedAt computes the columns [n0,n1) of a packed product, p.Dst and p.Bias beginning with column n0. What comes
 // after is prefetched at the end.

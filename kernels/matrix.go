@@ -46,6 +46,18 @@ func (m Matrix) RowRange(a, b int) Matrix {
 	return Matrix{DType: m.DType, Rows: b - a, Cols: m.Cols, Data: m.Data[a*n : b*n : b*n]}
 }
 
+// From are the bytes of row i (of a packed weight: of its panel) and of all behind it, nil where there is none: what
+// [Product.Then] wants.
+func (m *Matrix) From(i int) []byte {
+	switch {
+	case i < 0 || i >= m.Rows:
+		return nil
+	case m.Packed():
+		return m.from(i / panelRows)
+	}
+	return m.Data[i*m.rowBytes():]
+}
+
 // Row widens row i into dst, which must have exactly Cols elements (an embedding lookup); exact but for packed weights,
 // which are dequantised in f32.
 func (m Matrix) Row(dst []float32, i int) {

@@ -30,13 +30,13 @@ func (s *streams) column(i int) int {
 	return s.group + i/s.width + i%s.width*s.apart
 }
 
-// after is the address of the weights that the worker of columns [n0,n1) will most likely want afterwards.
+// after is the address of the weights that the worker of columns [n0,n1) will most likely want afterwards, or 0.
 func (e *Engine) after(p *Product, n0, n1 int) uintptr {
-	next := n1 + (len(e.scratch)-1)*(n1-n0)
-	if p.after != 0 || next >= p.W.Rows {
-		return p.after
+	then := e.then(p.Then, &p.W, n0, n1)
+	if len(then) == 0 {
+		return 0
 	}
-	return uintptr(pointerOf(p.W.Data[next*p.W.rowBytes():]))
+	return uintptr(pointerOf(then))
 }
 
 // allStreams computes columns [n0,n1), a multiple of colGroup.

@@ -95,25 +95,26 @@ func partQ(q kernels.QuantRows, a, b int) kernels.QuantRows {
 	return q.Slice(a, b)
 }
 
-// rise computes columns [a,b) of inner: gate, up and activation. Serial, inside a Job.
-func (u *unit) rise(e *kernels.Engine, worker, a, b int) {
+// rise computes columns [a,b) of inner: gate, up and activation. Serial, inside a Job. The gate's and up's weights that
+// are read then are known, or nil.
+func (u *unit) rise(e *kernels.Engine, worker, a, b int, then [2][]byte) {
 	m := u.m
 	switch m.Act.Kind {
 	case ActGLU:
 		e.Gated(worker, &kernels.Gated{
 			Dst: u.inner, X: u.in, DstQ: u.innerQ, XQ: u.inQ, Gate: m.Gate, Up: m.Up,
-			GateBias: m.GateBias, UpBias: m.UpBias, Act: m.Act.Func,
+			GateBias: m.GateBias, UpBias: m.UpBias, Act: m.Act.Func, Then: then[0], ThenUp: then[1],
 		}, a, b)
 		return
 	case ActPlain:
-		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias}, a, b)
+		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias, Then: then[1]}, a, b)
 		for t := range u.out.Rows {
 			row := u.inner.Row(t)[a:b]
 			e.Ops().Act(row, row, m.Act.Func)
 		}
 	default:
-		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Gate, Bias: m.GateBias}, a, b)
-		e.Block(worker, kernels.Product{Dst: u.aux, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias}, a, b)
+		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Gate, Bias: m.GateBias, Then: m.Up.From(a)}, a, b)
+		e.Block(worker, kernels.Product{Dst: u.aux, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias, Then: then[0]}, a, b)
 		for t := range u.out.Rows {
 			m.Act.apply(u.inner.Row(t)[a:b], u.aux.Row(t)[a:b])
 		}
@@ -125,7 +126,7 @@ func (u *unit) rise(e *kernels.Engine, worker, a, b int) {
 	}
 }
 
-// fall computes columns [a,b) of out. Serial, inside a Job.
-func (u *unit) fall(e *kernels.Engine, worker, a, b int) {
-	e.Block(worker, kernels.Product{Dst: u.out, X: u.inner, XQ: u.innerQ, W: u.m.Down, Bias: u.m.DownBias}, a, b)
+// fall computes columns [a,b) of out. Serial, inside a Job. The weights that are read then are known, or nil.
+func (u *unit) fall(e *kernels.Engine, worker, a, b int, then []byte) {
+	e.Block(worker, kernels.Product{Dst: u.out, X: u.inner, XQ: u.innerQ, W: u.m.Down, Bias: u.m.DownBias, Then: then}, a, b)
 }

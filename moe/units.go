@@ -56,7 +56,17 @@ func (j *upJob) Do(worker, chunk int) {
 	}
 	p := j.pieces[chunk]
 	u := j.units[p.unit].rows(int(p.from), int(p.to))
-	u.rise(j.e, worker, int(p.a), int(p.b))
+	u.rise(j.e, worker, int(p.a), int(p.b), j.then(chunk))
+}
+
+// then are the gate's and up's weights of the chunk that the worker of a chunk will most likely claim next.
+func (j *upJob) then(chunk int) (t [2][]byte) {
+	if chunk += j.e.Threads(); chunk < len(j.pieces) {
+		p := &j.pieces[chunk]
+		m := j.units[p.unit].m
+		t = [2][]byte{m.Gate.From(int(p.a)), m.Up.From(int(p.a))}
+	}
+	return t
 }
 
 // downJob is the region of the down products of all units.
@@ -79,7 +89,12 @@ func (j *downJob) run(e *kernels.Engine, units []unit) {
 func (j *downJob) Do(worker, chunk int) {
 	p := j.pieces[chunk]
 	u := j.units[p.unit].rows(int(p.from), int(p.to))
-	u.fall(j.e, worker, int(p.a), int(p.b))
+	var then []byte
+	if chunk += j.e.Threads(); chunk < len(j.pieces) {
+		next := &j.pieces[chunk]
+		then = j.units[next.unit].m.Down.From(int(next.a))
+	}
+	u.fall(j.e, worker, int(p.a), int(p.b), then)
 }
 
 // lastJob is the down region of a call of one token: a chunk computes some columns of every unit and combines them at
@@ -107,7 +122,11 @@ func (j *lastJob) Do(worker, chunk int) {
 	a := chunk * j.block
 	b := min(a+j.block, j.combine.dst.Cols)
 	for i := range j.units {
-		j.units[i].fall(j.e, worker, a, b)
+		next, at := i+1, a // the same columns of the next unit, and behind the last unit those of the next chunk
+		if next == len(j.units) {
+			next, at = 0, a+j.e.Threads()*j.block
+		}
+		j.units[i].fall(j.e, worker, a, b, j.units[next].m.Down.From(at))
 	}
 	j.combine.token(0, a, b)
 }

@@ -138,7 +138,8 @@ func panelKernel(f *file, d *decls, w packedFormat, rows, panels int) {
 	f.p("step:")
 	for b := range 2 {
 		lines := []int{}
-		for l := b; 64*l < w.step; l += 2 {
+		half := (w.step/64 + 1) / 2
+		for l := b * half; 64*l < w.step && l < (b+1)*half; l++ {
 			lines = append(lines, 64*l)
 		}
 		if f.wide() {
@@ -192,9 +193,9 @@ func panelBlock(f *file, w packedFormat, rows, panels, b int, lines []int) {
 			f.p("VPDPBUSD.BCST %s, Z%d, %s", xRow(xBlock*b+4*j, r), t, sum(p, r))
 		}
 	}
-	fetch := func(p, n int) {
-		for i := range lines[:min(n, len(lines))] {
-			f.p("PREFETCHT0 %s", base(lines[i], "R11", p, "BX", "R12", ""))
+	fetch := func(p int) {
+		for _, l := range lines {
+			f.p("PREFETCHT0 %s", base(l, "R11", p, "BX", "R12", ""))
 		}
 	}
 	for j := 0; j < 8; j += 2 {
@@ -208,11 +209,12 @@ func panelBlock(f *file, w packedFormat, rows, panels, b int, lines []int) {
 				f.p("VMOVDQU64 %s, Z24", panel(64+512*b+64*j, p))
 				f.p("VMOVDQU64 %s, Z25", panel(64+512*b+64*j+64, p))
 			}
-			fetch(p, (len(lines)+3)/4)
+			if p == j/2 { // neighbours in one go, panel by panel
+				fetch(p)
+			}
 			dot(p, j, 24)
 			dot(p, j+1, 25)
 		}
-		lines = lines[min((len(lines)+3)/4, len(lines)):]
 	}
 	for p := range panels {
 		panelScales(f, w, b, p)
