@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,12 +115,41 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
-	wg.Wait()
+	ended := make(chan bool)
+	go func() { wg.Wait(); close(ended) }()
+	heaps := heapsUntil(ended, length/10)
 	http.DefaultClient.CloseIdleConnections()
 	assert.Positive(t, served.Load())
+	if n := len(heaps); n >= 8 { // caches fill at first; then nothing may grow
+		early, late := slices.Max(heaps[n/4:n/2]), slices.Max(heaps[3*n/4:])
+		assert.LessOrEqual(t, late, early+early/4+8<<20, "the heap grows: %d", heaps)
+	}
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+4 }, 10*time.Second, 10*time.Millisecond)
 	require.Zero(t, c.metric("switchyard_requests_running"))
-	t.Logf("%d clients, %v: %d streams whole, %d left; heap %d MiB before, %d MiB after", clients, length, served.Load(), left.Load(), heap>>20, heapNow()>>20)
+	t.Logf("%d clients, %v: %d streams whole, %d left; heap %d MiB before, %d MiB after, in between %d",
+		clients, length, served.Load(), left.Load(), heap>>20, heapNow()>>20, mib(heaps))
+}
+
+// heapsUntil reads the live heap again and again.
+func heapsUntil(ended <-chan bool, every time.Duration) (out []uint64) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return out
+		case <-tick.C:
+			out = append(out, heapNow())
+		}
+	}
+}
+
+func mib(bytes []uint64) []uint64 {
+	out := make([]uint64, len(bytes))
+	for i, b := range bytes {
+		out[i] = b >> 20
+	}
+	return out
 }
 
 func heapNow() uint64 {

@@ -120,6 +120,8 @@ func (v *Vocab) compile(key string, build func(*builder) *node) (*Grammar, error
 		return nil, fmt.Errorf("%w: no text fits it (it contradicts itself, never ends, or the vocabulary cannot write it)", ErrSchema)
 	}
 	g := &Grammar{v: v, root: root, least: root.least}
+	class, count := byteClasses(b.nodes)
+	g.a.class, g.a.count = &class, count
 	g.a.reset()
 	v.cache[key] = g
 	if v.order = append(v.order, key); len(v.order) > maxCached {

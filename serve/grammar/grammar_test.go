@@ -237,6 +237,21 @@ func bench(b *testing.B, v *grammar.Vocab) {
 			c.Mask(1000, nil)
 		}
 	})
+	b.Run("each length", func(b *testing.B) { // of a string that was never met, a token a time
+		for i := 0; b.Loop(); i++ {
+			b.StopTimer()
+			g, err := v.Schema(fmt.Appendf(nil, `{"type":"string","minLength":%d,"maxLength":500}`, 100+i%300))
+			require.NoError(b, err)
+			c := g.New()
+			c.Write(`"`)
+			b.StartTimer()
+			for range 64 {
+				c.Mask(1000, nil)
+				c.Write("a")
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(64*(i+1)), "ns/token")
+		}
+	})
 	b.Run("later", func(b *testing.B) {
 		g, err := v.Schema(schema)
 		require.NoError(b, err)

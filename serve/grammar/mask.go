@@ -42,12 +42,12 @@ func (c *Constraint) Mask(remaining int, ends []int32) []uint64 {
 	defer c.g.mu.Unlock()
 	s := c.at
 	if s.mask == nil {
-		s.mask = make([]uint64, len(c.bits))
-		s.worst = c.g.walk(s, s.mask, never)
+		c.g.fill(s, len(c.bits))
 	}
 	if copy(c.bits, s.mask); s.worst > remaining-1 {
 		clear(c.bits)
-		c.g.walk(s, c.bits, remaining-1)
+		c.g.walk(c.g.v.trie, s, c.bits, remaining-1)
+		c.g.walk(c.g.v.long, s, c.bits, remaining-1)
 	}
 	if s.accept {
 		for _, id := range ends {
@@ -69,29 +69,25 @@ func none(bits []uint64) bool {
 	return true
 }
 
-// walk sets the bits of the tokens that lead from s to a state which can be ended within limit more tokens. It returns the
+// walk sets the bits of the tokens of a trie that lead from s to a state which can be ended within limit more tokens. It returns the
 // largest least among those states.
-func (g *Grammar) walk(s *state, bits []uint64, limit int) (worst int) {
-	path := make([]*state, 1, 32) // states behind each byte of the entry at hand
-	path[0] = s
-	dead := 0 // entries that share more than so many bytes with the one before are dead too; 0: none
-	for _, e := range g.v.list {
-		if dead > 0 && e.common >= dead {
+func (g *Grammar) walk(nodes []trieNode, s *state, bits []uint64, limit int) (worst int) {
+	path := append(make([]*state, 0, 32), s) // states behind the bytes of the node at hand
+	for i := 0; i < len(nodes); {
+		n := &nodes[i]
+		at := g.a.step(path[n.depth], n.b)
+		if at == nil {
+			i = int(n.end)
 			continue
 		}
-		dead = 0
-		path = path[:min(e.common, len(path)-1)+1]
-		at := path[len(path)-1]
-		for i := len(path) - 1; i < len(e.text); i++ {
-			if at = g.a.step(at, e.text[i]); at == nil {
-				dead = i + 1
-				break
-			}
-			path = append(path, at)
+		path = append(path[:n.depth+1], at)
+		i++
+		if n.ids == 0 || at.least > limit {
+			continue
 		}
-		if at != nil && at.least <= limit {
+		worst = max(worst, at.least)
+		for _, e := range g.v.list[n.first : n.first+n.ids] {
 			bits[e.id/64] |= 1 << (e.id % 64)
-			worst = max(worst, at.least)
 		}
 	}
 	return worst

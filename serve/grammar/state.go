@@ -12,7 +12,8 @@ type frame struct {
 	n     *node
 	at    int // bytes of a literal that are written; repetitions that are done
 	rest  *frame
-	least int // fewest tokens to the end of everything
+	least int    // fewest tokens to the end of everything
+	like  uint32 // equal of frames that only counts apart: see [node.near]
 }
 
 type frameKey struct {
@@ -26,10 +27,13 @@ type state struct {
 	frames []*frame
 	accept bool
 	least  int
-	next   map[byte]*state // nil: dead
-	mask   []uint64        // of the vocabulary, once it was needed
-	worst  int             // the largest least behind an allowed token
+	next   []*state // by class of the next byte, as far as known: unknown, nil (dead) or the state
+	mask   []uint64 // of the vocabulary, once it was needed
+	worst  int      // the largest least behind an allowed token
 }
+
+// unknown stands where nobody has stepped yet.
+var unknown = &state{}
 
 const (
 	maxFrames = 512  // of one state; more are dropped, those with the longest ways first
@@ -38,6 +42,10 @@ const (
 
 // automaton makes frames and states as they are needed. It needs a lock.
 type automaton struct {
+	likes  map[frameKey]uint32
+	masks  map[string]*shared
+	class  *[256]uint8 // of bytes: no node tells those of one class apart
+	count  int         // of classes
 	frames map[frameKey]*frame
 	states map[string]*state
 	serial uint32
@@ -45,6 +53,7 @@ type automaton struct {
 
 func (a *automaton) reset() {
 	a.frames, a.states = map[frameKey]*frame{}, map[string]*state{}
+	a.likes, a.masks = map[frameKey]uint32{}, map[string]*shared{}
 }
 
 // push is a frame of n on top of rest.
@@ -59,8 +68,23 @@ func (a *automaton) push(n *node, at int, rest *frame) *frame {
 	}
 	a.serial++
 	f := &frame{id: a.serial, n: n, at: at, rest: rest, least: plus(n.left(at), below)}
+	f.like = a.alike(f)
 	a.frames[k] = f
 	return f
+}
+
+// alike numbers the frames that short tokens do not tell apart.
+func (a *automaton) alike(f *frame) uint32 {
+	k := frameKey{f.n.id, f.n.near(f.at), 0}
+	if f.rest != nil {
+		k.rest = f.rest.like
+	}
+	id, ok := a.likes[k]
+	if !ok {
+		id = uint32(len(a.likes) + 1)
+		a.likes[k] = id
+	}
+	return id
 }
 
 // left is least from a point within the node.
@@ -152,7 +176,7 @@ func (c *collector) state() *state {
 	if s := c.a.states[string(key)]; s != nil {
 		return s
 	}
-	s := &state{frames: c.list, accept: c.end, least: never, next: map[byte]*state{}}
+	s := &state{frames: c.list, accept: c.end, least: never, next: slices.Repeat([]*state{unknown}, c.a.count)}
 	for _, f := range s.frames {
 		s.least = min(s.least, f.least)
 	}
@@ -172,9 +196,14 @@ func (a *automaton) first(root *node) *state {
 
 // step is the state behind one more byte; nil where no text goes on so.
 func (a *automaton) step(s *state, b byte) *state {
-	if t, ok := s.next[b]; ok {
+	if t := s.next[a.class[b]]; t != unknown {
 		return t
 	}
+	return a.make(s, b)
+}
+
+// make is step where nobody has gone before.
+func (a *automaton) make(s *state, b byte) *state {
 	c := collector{a: a, seen: map[uint32]bool{}}
 	for _, f := range s.frames {
 		switch n := f.n; {
@@ -185,6 +214,6 @@ func (a *automaton) step(s *state, b byte) *state {
 		}
 	}
 	t := c.state()
-	s.next[b] = t
+	s.next[a.class[b]] = t
 	return t
 }

@@ -16,7 +16,9 @@ type Tokens interface {
 // Vocab is a vocabulary prepared for masks, with the grammars compiled for it. It is safe for concurrent use.
 type Vocab struct {
 	size   int
-	list   []entry // by bytes
+	list   []entry    // by bytes
+	trie   []trieNode // of the short ones
+	long   []trieNode
 	known  map[string]bool
 	single [4]uint64 // bytes that are a token by themselves
 	bytes  []string  // by id
@@ -27,9 +29,16 @@ type Vocab struct {
 }
 
 type entry struct {
-	text   string
-	id     int32
-	common int // bytes shared with the entry before
+	text string
+	id   int32
+}
+
+// trieNode is a byte behind those of the nodes above it. Nodes stand in order: below one come all that begin with it.
+type trieNode struct {
+	first, ids int32 // tokens that end here, as part of the list
+	end        int32 // the next node that does not begin with this one
+	depth      int32 // bytes before
+	b          byte
 }
 
 // maxFewest bounds the tokens that a shortest end looks at.
@@ -53,18 +62,41 @@ func NewVocab(t Tokens, size int) *Vocab {
 		}
 	}
 	slices.SortFunc(v.list, func(a, b entry) int { return strings.Compare(a.text, b.text) })
-	for i := 1; i < len(v.list); i++ {
-		v.list[i].common = shared(v.list[i-1].text, v.list[i].text)
-	}
+	v.trie = v.grow(func(text string) bool { return len(text) <= short })
+	v.long = v.grow(func(text string) bool { return len(text) > short })
 	return v
 }
 
-func shared(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
+// grow makes a trie of the entries that are wanted.
+func (v *Vocab) grow(want func(text string) bool) (trie []trieNode) {
+	var open []int32 // nodes of the entry before
+	shut := func(keep int) {
+		for _, i := range open[keep:] {
+			trie[i].end = int32(len(trie))
+		}
+		open = open[:keep]
 	}
-	return n
+	for i, e := range v.list {
+		if !want(e.text) {
+			continue
+		}
+		keep := 0
+		for keep < len(open) && keep < len(e.text) && trie[open[keep]].b == e.text[keep] {
+			keep++
+		}
+		shut(keep)
+		for ; keep < len(e.text); keep++ {
+			open = append(open, int32(len(trie)))
+			trie = append(trie, trieNode{b: e.text[keep], depth: int32(keep)})
+		}
+		n := &trie[open[len(open)-1]]
+		if n.ids == 0 {
+			n.first = int32(i)
+		}
+		n.ids++
+	}
+	shut(0)
+	return trie
 }
 
 // fewest is, for every i, how few tokens write text[i:].
