@@ -2,6 +2,7 @@ package guard
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,7 +20,8 @@ const (
 	Word  Kind = "word" // of the user's list
 )
 
-// Kinds lists all kinds; where two findings overlap, the earlier kind stands.
+// Kinds lists all kinds that the guard knows by itself; where two findings overlap, the earlier kind stands, and a user's own
+// pattern before all.
 func Kinds() []Kind { return []Kind{Word, Key, Email, IBAN, Card, Phone} }
 
 // Finding is a place in a text: bytes Start to End.
@@ -62,21 +64,23 @@ type Decision struct {
 
 // Options of New; the zero value works: all kinds, no words.
 type Options struct {
-	Words    []string // names of the user's own: matched as whole words, whatever their case
-	Skip     []Kind   // not looked for
-	MaxBytes int      // longer texts are too large; 0: 4 MiB
+	Words    []string  // names of the user's own: matched as whole words, whatever their case
+	Patterns []Pattern // of the user's own
+	Skip     []Kind    // not looked for
+	MaxBytes int       // longer texts are too large; 0: 4 MiB
 }
 
 // Guard finds private data. It is safe for concurrent use.
 type Guard struct {
 	words []word
+	own   []Pattern
 	skip  map[Kind]bool
 	max   int
 }
 
 // New makes a guard. Words that are blank are passed over.
 func New(o Options) *Guard {
-	g := &Guard{skip: map[Kind]bool{}, max: cmp.Or(o.MaxBytes, 4<<20)}
+	g := &Guard{skip: map[Kind]bool{}, max: cmp.Or(o.MaxBytes, 4<<20), own: slices.Clone(o.Patterns)}
 	for _, k := range o.Skip {
 		g.skip[k] = true
 	}
@@ -130,6 +134,9 @@ func (d *Decision) add(kind Kind, n int) {
 // Find lists the findings by their place; they do not overlap.
 func (g *Guard) Find(text string) []Finding {
 	var all []Finding
+	for _, p := range g.own {
+		all = merge(all, p.in(text))
+	}
 	for _, kind := range Kinds() {
 		if g.skip[kind] {
 			continue

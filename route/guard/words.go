@@ -1,7 +1,10 @@
 package guard
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -19,6 +22,49 @@ func newWord(parts []string) word {
 		quoted[i] = regexp.QuoteMeta(p)
 	}
 	return word{regexp.MustCompile(`(?i)` + strings.Join(quoted, `\s+`)), oneCase(parts[0])}
+}
+
+// Pattern is a kind of the user's own. NewPattern makes one.
+type Pattern struct {
+	kind Kind
+	find *regexp.Regexp
+}
+
+// ErrPattern is returned for a pattern that cannot be.
+var ErrPattern = errors.New("guard pattern")
+
+var kindName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// NewPattern makes a kind of findings of a regular expression (RE2), of its first group where it has one. The name is the finding's kind.
+func NewPattern(name, expression string) (Pattern, error) {
+	if !kindName.MatchString(name) || slices.Contains(Kinds(), Kind(name)) {
+		return Pattern{}, fmt.Errorf("%w: the name %q: want a word of small letters, digits and _ that is none of %v", ErrPattern, name, Kinds())
+	}
+	find, err := regexp.Compile(expression)
+	if err != nil {
+		return Pattern{}, fmt.Errorf("%w %s: %w", ErrPattern, name, err)
+	}
+	if find.MatchString("") {
+		return Pattern{}, fmt.Errorf("%w %s: it matches nothing at all", ErrPattern, name)
+	}
+	return Pattern{Kind(name), find}, nil
+}
+
+// in finds the places of the pattern.
+func (p *Pattern) in(text string) (out []Finding) {
+	if p.find == nil {
+		return nil
+	}
+	for _, m := range p.find.FindAllStringSubmatchIndex(text, -1) {
+		start, end := m[0], m[1]
+		if len(m) > 2 && m[2] >= 0 {
+			start, end = m[2], m[3]
+		}
+		if end > start {
+			out = append(out, Finding{p.kind, start, end})
+		}
+	}
+	return out
 }
 
 // oneCase writes every letter as the lowest of those that the pattern takes for the same.

@@ -31,10 +31,13 @@ func (u *Upstream) Complete(ctx context.Context, c guard.Cleared) (*Answer, erro
 	failed := call.try(func() *Error {
 		ctx, a, done := call.s.watch(call.ctx, true)
 		defer done()
-		res, err := service.New(ctx, call.params())
-		if err == nil {
-			answer, err = answerOf(res)
-		}
+		err := protect(func() error {
+			res, err := service.New(ctx, call.params())
+			if err == nil {
+				answer, err = answerOf(res)
+			}
+			return err
+		})
 		if err != nil || a.status >= 300 {
 			return call.explain(a, err)
 		}

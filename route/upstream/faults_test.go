@@ -377,12 +377,16 @@ func TestRedirects(t *testing.T) {
 	}
 	require.Zero(t, elsewhere.requests(), "neither the prompt nor the key went there")
 
-	loop := play(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 307) })
+	loop := play(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+	})
 	_, err := loop.up(t, nil).Complete(t.Context(), hello(t))
 	failure(t, err, upstream.Redirected)
 	require.LessOrEqual(t, loop.requests(), 4)
 
-	f := play(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v2/chat", 307) }, answer())
+	f := play(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/v2/chat", http.StatusTemporaryRedirect)
+	}, answer())
 	_, err = f.up(t, nil).Complete(t.Context(), hello(t))
 	require.NoError(t, err, "the same host may say where it has moved")
 

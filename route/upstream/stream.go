@@ -116,7 +116,11 @@ func (s *Stream) Next() (Event, bool) {
 
 // read waits for an event; none at the end of a whole answer.
 func (s *Stream) read() (*Event, *Error) {
-	if !s.in.Next() {
+	more := false
+	if err := protect(func() error { more = s.in.Next(); return nil }); err != nil {
+		return nil, s.ended(err)
+	}
+	if !more {
 		return nil, s.ended(s.in.Err())
 	}
 	chunk := s.in.Current()

@@ -22,7 +22,7 @@ import (
 // Upstream is a model elsewhere. It is safe for concurrent use.
 type Upstream struct {
 	name    string
-	own     http.RoundTripper
+	own     *http.Transport
 	now     atomic.Pointer[settings]
 	circuit circuit
 }
@@ -50,6 +50,9 @@ func (u *Upstream) Update(o Options) error {
 	return nil
 }
 
+// Close gives back connections that no call uses. Calls may still be made.
+func (u *Upstream) Close() { u.own.CloseIdleConnections() }
+
 // Name is the upstream's name.
 func (u *Upstream) Name() string { return u.name }
 
@@ -76,9 +79,9 @@ func (u *Upstream) Worst(c guard.Cleared) (cost price.Money, worst price.Usage, 
 
 // service is the official client; the environment's settings for it are not read.
 func (u *Upstream) service(s *settings) openai.ChatCompletionService {
-	next := s.Transport
-	if next == nil {
-		next = u.own
+	var next http.RoundTripper = u.own
+	if s.Transport != nil {
+		next = s.Transport
 	}
 	client := &http.Client{Transport: transport{next}, CheckRedirect: sameOrigin}
 	options := []option.RequestOption{option.WithBaseURL(s.base.String()), option.WithHTTPClient(client), option.WithMaxRetries(0)}
@@ -202,6 +205,18 @@ func (c *call) explain(a *attempt, err error) *Error {
 	e.Charged = e.Sent && (e.Status/100 == 2 || e.Status == 0 && !e.again())
 	return e
 }
+
+// protect keeps what a hostile answer does to the client library from the rest of the program.
+func protect(ask func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errUnreadable
+		}
+	}()
+	return ask()
+}
+
+var errUnreadable = errors.New("an answer that cannot be read")
 
 func eventStream(contentType string) bool {
 	media, _, _ := mime.ParseMediaType(contentType)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -269,4 +270,57 @@ func TestManyAtOnce(t *testing.T) {
 	for range 32 {
 		require.Equal(t, "Hello", <-done)
 	}
+}
+
+// Whatever an upstream says, the answer is one or an Error with a kind of the list.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte(wholeAnswer), false)
+	for _, events := range [][]string{{chunk("a", "stop"), usageChunk, "[DONE]"}, {`{"error":1}`}, {`{"choices":[{"index":-1,"delta":null}]}`}} {
+		var b bytes.Buffer
+		for _, e := range events {
+			fmt.Fprintf(&b, "data: %s\n\n", e)
+		}
+		f.Add(b.Bytes(), true)
+	}
+	transport := answerWith{}
+	o := upstream.Options{Name: "big", BaseURL: "http://big.example/v1", Model: "big-1", Transport: &transport, CooldownAfter: 1 << 30}
+	u, err := upstream.New(o)
+	if err != nil {
+		f.Fatal(err)
+	}
+	off, _ := guard.NewPolicy(nil, guard.PolicyOptions{Mode: guard.ModeOff})
+	c := off.Screen(f.Context(), []byte(`{"messages":[]}`)).Cleared
+	f.Fuzz(func(t *testing.T, data []byte, streamed bool) {
+		transport.data, transport.streamed = data, streamed
+		var err error
+		if streamed {
+			var s *upstream.Stream
+			if s, err = u.Stream(t.Context(), c); err == nil {
+				for range s.Events() {
+				}
+				err = s.Err()
+			}
+		} else {
+			_, err = u.Complete(t.Context(), c)
+		}
+		var e *upstream.Error
+		if err != nil {
+			require.ErrorAs(t, err, &e)
+			require.Contains(t, upstream.Kinds(), e.Kind)
+		}
+	})
+}
+
+// answerWith is a transport that answers with some bytes.
+type answerWith struct {
+	data     []byte
+	streamed bool
+}
+
+func (a *answerWith) RoundTrip(*http.Request) (*http.Response, error) {
+	kind := "application/json"
+	if a.streamed {
+		kind = "text/event-stream"
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(bytes.NewReader(a.data)), ContentLength: -1}, nil
 }
