@@ -129,3 +129,22 @@ func TestPackedStaysInside(t *testing.T) {
 		}
 	})
 }
+
+// TestLanesStayInside multiplies many rows in memory whose neighbours cannot be touched.
+func TestLanesStayInside(t *testing.T) {
+	eachLaneLevel(t, func(t *testing.T, level string) {
+		one, e := engine(t, level, 1), engine(t, level, 1)
+		r := rand.New(rand.NewPCG(37, 38))
+		x, w, dst, bias := edgeOf(t, 1<<18), edgeOf(t, 1<<19), edgeOf(t, 1<<18), edgeOf(t, 1<<12)
+		for i := range 24 {
+			d, side := weightTypes[i%3], i/3%2
+			rows, n, k := laneMinRows+r.IntN(40), laneMinCols+r.IntN(70), laneMinK+r.IntN(70)
+			p := Product{Dst: tensor.MatOf(dst.floats(side, rows*n), rows, n), X: tensor.MatOf(x.floats(side, rows*k), rows, k),
+				W: Matrix{DType: d, Rows: n, Cols: k, Data: w.at(side, n*k*d.Size())}, Bias: bias.floats(side, n)}
+			copy(p.X.Data, random(r, rows*k))
+			copy(p.W.Data, randomMatrix(r, d, n, k).Data)
+			e.MatMul(p)
+			requireRowByRow(t, one, p, fmt.Sprintf("%v T=%d N=%d K=%d", d, rows, n, k))
+		}
+	})
+}

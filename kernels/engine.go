@@ -25,6 +25,7 @@ type Engine struct {
 	pool    pool
 	scratch []scratch // one per worker
 	mm      matMulJob
+	lanes   lanesJob
 	bf16    bool
 
 	xq      []QuantRows // of the products of MatMul with packed weights
@@ -48,7 +49,7 @@ func New(o Options) (*Engine, error) {
 	for i := range e.scratch {
 		e.scratch[i] = newScratch(&e.level)
 	}
-	e.mm.e = e
+	e.mm.e, e.lanes.e = e, e
 	e.pool.start(o.Threads)
 	return e, nil
 }

@@ -40,6 +40,8 @@ func matAVX512() matKernels {
 	if cpu.X86.HasAVX512BF16 {
 		m.dot = kernelsByRows{nil, dotBF161x4AVX512, dotBF162x4AVX512, dotBF163x4AVX512, dotBF164x4AVX512, dotBF165x4AVX512, dotBF166x4AVX512}
 	}
+	m.lane = laneKernels{packX: packLanesXAVX512, packW: [numFormats]lanePacker{packLanesWAVX512, packLanesBF16AVX512}, unit: [numFormats]int{16, 32}}
+	copy(m.lane.tile[10:], []func(*laneArgs){lanes10x32AVX512, lanes11x32AVX512, lanes12x32AVX512})
 	m.widen[f32] = copyF32
 	m.widen[bf16] = func(dst []float32, src []byte) { widenBF16SliceAVX512(dst, as[uint16](src)) }
 	m.widen[f16] = func(dst []float32, src []byte) { widenF16SliceAVX512(dst, as[uint16](src)) }

@@ -76,6 +76,7 @@ func (e *Engine) MatMul(ps ...Product) {
 		m.parts = append(m.parts, part)
 	}
 	e.quantiseParts(m.parts)
+	e.packLanes(m.parts)
 	e.Run(chunks, m)
 	clear(m.parts)
 }
@@ -91,12 +92,17 @@ type matMulPart struct {
 	first, end   int // chunks
 	height, cols int // of a chunk
 	rowBlocks    int
+	lanes        bool // lane by lane: height counts tiles
+	laneX        int  // number of its transposed X
 }
 
 func (e *Engine) cut(p Product, first int) matMulPart {
 	t, n := p.rows(), p.W.Rows
 	if t == 0 || n == 0 {
 		return matMulPart{first: first, end: first}
+	}
+	if e.lanesPay(&p) {
+		return e.cutLanes(p, first)
 	}
 	most := e.level.mat.maxRows()
 	if p.W.Packed() {
@@ -120,6 +126,10 @@ func (m *matMulJob) Do(worker, chunk int) {
 	chunk -= p.first
 	colBlocks := ceilDiv(p.W.Rows, p.cols) // all columns of a block of rows, whose X stays in the caches, then the next
 	r, n := chunk/colBlocks*p.height, chunk%colBlocks*p.cols
+	if p.lanes {
+		m.e.blockLanes(worker, p, r, min(r+p.height, ceilDiv(p.X.Rows, laneRows)), n, min(n+p.cols, p.W.Rows))
+		return
+	}
 	part := p.Product
 	end := min(r+p.height, p.rows())
 	part.Dst = p.Dst.Slice(r, end)

@@ -21,6 +21,7 @@ type scratch struct {
 	half     []uint16  // [blockRows][K and padding] X rounded to bfloat16; grows to the longest row
 	rounded  []float32 // [blockRows][K] the same widened again
 	args     *tileArgs
+	lane     *laneArgs
 	task     *panelTask
 	packed   packedArgs
 	pairs    [2]pairBuffer
@@ -28,6 +29,9 @@ type scratch struct {
 	room     tileRoom
 	xq       QuantRows // of a block whose X comes unquantised
 	panel    []float32 // [packedRows][16] outputs of a panel that is not whole
+
+	laneStack []float32 // [laneLevels][tiles of a call][laneTile]
+	lanePanel []float32 // weights of the panels of a chunk, transposed; grows to the longest row
 }
 
 func newScratch(l *level) scratch {
@@ -64,6 +68,9 @@ func (s *scratch) allocTiles(m *matKernels) {
 		s.noBias[i] = float32(math.Copysign(0, -1))
 	}
 	s.args = new(tileArgs)
+	if m.lane.packX != nil {
+		s.lane, s.laneStack = new(laneArgs), aligned(laneLevels*laneTiles*laneTile)
+	}
 }
 
 // aligned makes n floats that start at a multiple of 64 bytes.

@@ -37,6 +37,7 @@ type matKernels struct {
 	row         [numFormats]kernelsByRows // one row of X by rowCols rows of W straight from the map
 	dot         kernelsByRows             // bf16 by bf16; nil where the CPU has no such product
 	widen       [numFormats]func(dst []float32, src []byte)
+	lane        laneKernels
 }
 
 func (m *matKernels) maxRows() int {
