@@ -30,7 +30,7 @@ const (
 	laneMaxK    = 16 << 10            // more would make calls too long
 	laneBytes   = 1280 << 10          // of X that stays in the second-level cache
 	laneTiles   = 16                  // most tiles of a call
-	laneMost    = 22                  // and of a chunk
+	laneMost    = 44                  // and of a chunk
 )
 
 // laneKernels are the kernels of a level for that; nil where there are none.
@@ -188,7 +188,7 @@ func (e *Engine) blockLanes(worker int, p *matMulPart, t0, t1, n0, n1 int) {
 	for t := t0; t < t1; t += high {
 		b.t0, b.t1 = t, min(t+high, t1)
 		if b.t1 == t1 {
-			b.ahead((n1+(len(e.scratch)-1)*(n1-n0))%p.W.Rows, panels)
+			b.ahead((n1 + (len(e.scratch)-1)*(n1-n0)) % p.W.Rows)
 		}
 		for i := range panels {
 			b.run(n0+i*laneCols, i)
@@ -257,10 +257,10 @@ func (b *lanesBlock) call(slot, n, rows, t0, t1 int) {
 	b.m.lane.tile[rows](a)
 }
 
-// ahead makes the kernels prefetch the weights of so many panels from column n on.
-func (b *lanesBlock) ahead(n, panels int) {
+// ahead makes the kernels prefetch the weights of a panel from column n on; more would push X out of the cache.
+func (b *lanesBlock) ahead(n int) {
 	w := b.p.W.Data[n*b.p.W.rowBytes():]
-	b.next, b.left = uintptr(pointerOf(w)), min(len(w), panels*laneCols*b.p.W.rowBytes())
+	b.next, b.left = uintptr(pointerOf(w)), min(len(w), laneCols*b.p.W.rowBytes())
 }
 
 // pack transposes the weights of panels from column n on into the scratch.
