@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/seed2fbf7788/switchyard/model"
 	"github.com/seed2fbf7788/switchyard/model/random"
@@ -13,7 +16,7 @@ import (
 // benchServe measures a server over loopback.
 func benchServe(ctx context.Context, s stdio, args []string) error {
 	var f modelFlags
-	var shape, format string
+	var shape, format, tests string
 	streams := counts{list: []int{1, 8}}
 	o := load.Options{}
 	fs := newFlags(s, "bench serve", "[--shape NAME | -m DIR] [flags]")
@@ -24,7 +27,9 @@ func benchServe(ctx context.Context, s stdio, args []string) error {
 	fs.IntVar(&o.Generate, "n", 64, "`tokens` that a client asks for")
 	fs.IntVar(&o.Fresh, "fresh", 128, "`tokens` of the prompt that arrives while others are at work")
 	fs.IntVar(&o.Long, "long", 4000, "`tokens` of the long prompt")
-	fs.IntVar(&o.Reps, "r", 3, "repetitions of the comparison with the library; the best counts")
+	fs.IntVar(&o.Reps, "r", 3, "repetitions of comparisons of speed, whose parts take turns; the best of each counts")
+	fs.DurationVar(&o.Overload, "overload", 4*time.Second, "`time` for which ten times too many clients ask")
+	fs.StringVar(&tests, "tests", "", "`names` of what is measured, commas between: "+strings.Join(load.Tests(), ", ")+"; default all")
 	fs.StringVar(&format, "o", "md", "output: md or json")
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -32,6 +37,14 @@ func benchServe(ctx context.Context, s stdio, args []string) error {
 	}
 	if len(rest) > 0 || o.Prompt < 1 || o.Generate < 4 || o.Long < 1 || o.Fresh < 1 || format != "md" && format != "json" || len(streams.positive()) == 0 {
 		return fmt.Errorf("%w: want -p, --fresh and --long of 1 or more, -n of 4 or more, --streams, -o md or json, and no arguments", errUsage)
+	}
+	if tests != "" {
+		o.Tests = strings.Split(tests, ",")
+	}
+	for _, t := range o.Tests {
+		if !slices.Contains(load.Tests(), t) {
+			return fmt.Errorf("%w: --tests: want some of %s, found %q", errUsage, strings.Join(load.Tests(), ", "), t)
+		}
 	}
 	m, err := f.openShape(ctx, s, shape)
 	if err != nil {

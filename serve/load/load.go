@@ -20,13 +20,14 @@ const modelName = "bench"
 
 // Options of Run.
 type Options struct {
-	Streams  []int    // how many clients at a time: rows "streams"
-	Prompt   int      // tokens of their prompts
-	Generate int      // tokens that each asks for
-	Fresh    int      // tokens of the new request's prompt in row "wait"
-	Long     int      // tokens of the long prompt of rows "wait" and "turn"; cut to what the context holds
-	Reps     int      // of comparisons of speed, whose parts take turns; the best of each counts
-	Tests    []string // names of [Tests]; none: all
+	Streams  []int         // how many clients at a time: rows "streams"
+	Prompt   int           // tokens of their prompts
+	Generate int           // tokens that each asks for
+	Fresh    int           // tokens of the new request's prompt in row "wait"
+	Long     int           // tokens of the long prompt of rows "wait" and "turn"; cut to what the context holds
+	Reps     int           // of comparisons of speed, whose parts take turns; the best of each counts
+	Tests    []string      // names of [Tests]; none: all
+	Overload time.Duration // how long too many clients ask
 	Say      func(string)
 }
 
@@ -54,24 +55,12 @@ type bench struct {
 // Run measures a model and hands each row over. The model serves on loopback while it runs; it is not closed.
 func Run(ctx context.Context, m *model.Model, o Options, row func(Row) error) error {
 	b := &bench{o: o, m: m, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}, rng: rand.New(rand.NewPCG(1, 1))}
-	srv, err := serve.New(serve.Options{Lazy: true, Models: []serve.Source{{Name: modelName, Open: func() (*model.Model, error) { return m, nil }}}, Engine: engine.Options{Parallel: 64}})
-	if err != nil {
+	var stop func()
+	var err error
+	if b.url, stop, err = b.serve(engine.Options{Parallel: 64}); err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	hs := &http.Server{Handler: srv.Handler(), ReadHeaderTimeout: time.Minute}
-	go hs.Serve(ln) //nolint:errcheck // ends with Close
-	b.url = "http://" + ln.Addr().String()
-	defer func() {
-		b.client.CloseIdleConnections()
-		hs.Close()
-		end, cancel := context.WithCancel(context.Background())
-		cancel()
-		srv.Drain(end) //nolint:errcheck // nothing is at work
-	}()
+	defer stop()
 	for _, name := range Tests() {
 		if len(o.Tests) > 0 && !slices.Contains(o.Tests, name) {
 			continue
@@ -83,11 +72,35 @@ func Run(ctx context.Context, m *model.Model, o Options, row func(Row) error) er
 	return nil
 }
 
+// serve puts the model behind a server on loopback.
+func (b *bench) serve(o engine.Options) (url string, stop func(), err error) {
+	srv, err := serve.New(serve.Options{Lazy: true, Models: []serve.Source{{Name: modelName, Open: func() (*model.Model, error) { return b.m, nil }}}, Engine: o})
+	if err != nil {
+		return "", nil, err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	hs := &http.Server{Handler: srv.Handler(), ReadHeaderTimeout: time.Minute}
+	go hs.Serve(ln) //nolint:errcheck // ends with Close
+	return "http://" + ln.Addr().String(), func() {
+		b.client.CloseIdleConnections()
+		hs.Close()
+		end, cancel := context.WithCancel(context.Background())
+		cancel()
+		srv.Drain(end) //nolint:errcheck // nothing is at work
+	}, nil
+}
+
 // Tests are the names of what Run measures, in its order.
-func Tests() []string { return []string{"library", "streams", "wait", "turn"} }
+func Tests() []string {
+	return []string{"library", "streams", "wait", "turn", "routing", "mask", "overload"}
+}
 
 func (b *bench) test(name string) func(context.Context, func(Row) error) error {
-	return map[string]func(context.Context, func(Row) error) error{"library": b.library, "streams": b.streams, "wait": b.wait, "turn": b.turn}[name]
+	return map[string]func(context.Context, func(Row) error) error{"library": b.library, "streams": b.streams, "wait": b.wait, "turn": b.turn,
+		"routing": b.routing, "mask": b.mask, "overload": b.overload}[name]
 }
 
 func (b *bench) say(format string, args ...any) {
@@ -148,7 +161,7 @@ func rate(list []*stream) float64 {
 	for _, s := range list {
 		for _, t := range s.at {
 			if t.After(from) && !t.After(to) {
-				n += float64(s.asks) / float64(len(s.at)) // tokens that share an event: runes of several tokens
+				n += float64(s.tokens) / float64(len(s.at)) // tokens that share an event: runes of several tokens
 			}
 		}
 	}
