@@ -13,12 +13,23 @@ type piece struct {
 // maxPieceRows keeps the rows of a piece in the caches while its columns pass; a multiple of all tile heights.
 const maxPieceRows = 96
 
-// cut appends pieces of about equal work for a product of m rows with the weight w, columns in multiples of grain.
-func cut(list []piece, e *kernels.Engine, unit, m int, w kernels.Matrix, grain int) []piece {
-	blocks, n := (m+maxPieceRows-1)/maxPieceRows, w.Rows
+func rowBlocks(m int) int { return (m + maxPieceRows - 1) / maxPieceRows }
+
+// blocksOf is how many blocks of rows all units have.
+func blocksOf(units []unit) int {
+	n := 0
+	for i := range units {
+		n += rowBlocks(units[i].out.Rows)
+	}
+	return n
+}
+
+// cut appends pieces of about equal work for a product of m rows, one of so many blocks of rows in all, with the weight
+// w, columns in multiples of grain.
+func cut(list []piece, e *kernels.Engine, unit, m, blocks int, w kernels.Matrix, grain int) []piece {
 	step := (e.BlockCols(min(m, maxPieceRows), blocks, w) + grain - 1) / grain * grain
-	for a := 0; a < n; {
-		b := min(a+step, n)
+	for a := 0; a < w.Rows; {
+		b := min(a+step, w.Rows)
 		for from := 0; from < m; from += maxPieceRows {
 			list = append(list, piece{int32(unit), int32(from), int32(min(from+maxPieceRows, m)), int32(a), int32(b)})
 		}
@@ -37,9 +48,14 @@ type upJob struct {
 
 func (j *upJob) run(e *kernels.Engine, units []unit, gate *kernels.Product) {
 	j.e, j.units, j.pieces, j.gate = e, units, j.pieces[:0], gate
+	blocks := blocksOf(units)
 	for i := range units {
 		u := &units[i]
-		j.pieces = cut(j.pieces, e, i, u.out.Rows, u.m.Up, kernels.QuantBlock)
+		w := u.m.Up
+		if u.m.Gate.Rows > 0 {
+			w.Cols += u.m.Gate.Cols // a column is one of both
+		}
+		j.pieces = cut(j.pieces, e, i, u.out.Rows, blocks, w, kernels.QuantBlock)
 	}
 	n := len(j.pieces)
 	if gate != nil {
@@ -78,9 +94,10 @@ type downJob struct {
 
 func (j *downJob) run(e *kernels.Engine, units []unit) {
 	j.e, j.units, j.pieces = e, units, j.pieces[:0]
+	blocks := blocksOf(units)
 	for i := range units {
 		u := &units[i]
-		j.pieces = cut(j.pieces, e, i, u.out.Rows, u.m.Down, 1)
+		j.pieces = cut(j.pieces, e, i, u.out.Rows, blocks, u.m.Down, 1)
 	}
 	e.Run(len(j.pieces), j)
 }
