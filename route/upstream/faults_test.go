@@ -67,10 +67,8 @@ func TestHangs(t *testing.T) {
 
 func TestConnectionHangs(t *testing.T) {
 	f := play(t, answer())
-	dials := 0
 	u := f.up(t, func(o *upstream.Options) {
 		o.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			dials++
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}}
