@@ -162,7 +162,7 @@ func (b *Budget) may(worst price.Money) Refusal {
 			return Share
 		}
 	}
-	if !b.affords(worst) {
+	if !b.holds(worst) {
 		return Money
 	}
 	return Granted
@@ -171,13 +171,21 @@ func (b *Budget) may(worst price.Money) Refusal {
 // over says whether taken > share · requests + 1.
 func over(taken, requests, share int64) bool { return (taken-1)*parts > share*requests }
 
-// affords says whether so much more can be reserved today.
-func (b *Budget) affords(worst price.Money) bool {
+// holds says whether so much more can be reserved today.
+func (b *Budget) holds(worst price.Money) bool {
 	b.roll()
 	if b.reserved.Plus(worst) == math.MaxInt64 && worst != Unbounded {
 		return false // more than can be counted
 	}
 	return worst >= 0 && (!b.limited || worst <= b.day && b.spent.Plus(b.reserved).Plus(worst) <= b.day)
+}
+
+// Affords says whether the day has money at this moment for a request that may cost so much. It counts and reserves nothing: a
+// caller may look for a cheaper way before it takes.
+func (b *Budget) Affords(worst price.Money) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.holds(worst)
 }
 
 // roll begins a new day at midnight UTC. A clock that is set back does not bring an old day back.
@@ -205,11 +213,11 @@ func (t *Ticket) More(worst price.Money) bool {
 	}
 	t.b.mu.Lock()
 	defer t.b.mu.Unlock()
-	if t.done || !t.b.affords(worst) {
+	if t.done || !t.b.holds(worst) {
 		return false
 	}
 	if t.date != t.b.date { // midnight has passed: what is reserved moves into the day that it is spent in
-		if !t.b.affords(t.worst.Plus(worst)) {
+		if !t.b.holds(t.worst.Plus(worst)) {
 			return false
 		}
 		t.date = t.b.date

@@ -91,6 +91,8 @@ func TestDay(t *testing.T) {
 	c := clock.NewFake(noon)
 	b := budgetOf(t, budget.Options{Share: 1, Day: 100, Clock: c})
 	first, _ := b.Take(70)
+	require.True(t, b.Affords(30))
+	require.False(t, b.Affords(31))
 	_, refusal := b.Take(31)
 	require.Equal(t, budget.Money, refusal)
 	first.Settle(20)

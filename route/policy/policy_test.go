@@ -216,8 +216,19 @@ func TestCheaperUpstreamWithinTheMoney(t *testing.T) {
 	run, err := c.Start(t.Context(), ask("hi", false), choice)
 	require.NoError(t, err)
 	run.Close()
-	require.Equal(t, "small", run.Decision().Model, "a request asks the budget for one place, once")
+	d := run.Decision()
+	require.Equal(t, "cheap", d.Model)
+	require.Equal(t, policy.Escalated, d.Outcome, "no failure")
+	require.Equal(t, []policy.Try{{Model: "big", Reason: policy.BudgetMoney}}, d.Tried)
+	require.EqualValues(t, 1, b.State().Requests)
+	require.Zero(t, f.requests.Load())
+	require.NoError(t, b.Update(budget.Options{Share: 1, Day: 1}))
+	run, err = c.Start(t.Context(), ask("hi", false), choice)
+	require.NoError(t, err)
+	run.Close()
+	require.Equal(t, "small", run.Decision().Model)
 	require.Equal(t, policy.BudgetMoney, run.Decision().Reason)
+	require.EqualValues(t, 2, b.State().Requests)
 }
 
 func TestCoolingIsSkippedWithoutBudget(t *testing.T) {

@@ -204,6 +204,9 @@ func (s *start) reserve(worst price.Money, bounded bool) Reason {
 	if s.counted {
 		return s.refused
 	}
+	if !s.c.Budget.Affords(worst) {
+		return BudgetMoney // not counted yet: the chain may hold a cheaper one
+	}
 	var refusal budget.Refusal
 	s.ticket, refusal = s.c.Budget.Take(worst)
 	s.counted = true
