@@ -15,6 +15,8 @@
 //	avxvnni      avx2 + AVX-VNNI (8 lanes)
 //	avx512vnni   avx2 + AVX-512 F, BW, DQ, VL and VNNI (16 lanes)
 //	amx          avx512vnni + AMX tiles of bytes and of bfloat16, on Linux, where the system lets us (16 lanes)
+//	neon         arm64 with vectors (8 lanes)
+//	neondot      neon + dot products of bytes (8 lanes)
 //
 // The build tag purego leaves only generic. Nothing here is chosen by package state: New decides.
 //

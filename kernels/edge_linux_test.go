@@ -108,7 +108,11 @@ func TestPackedStaysInside(t *testing.T) {
 		e := engine(t, level, 1)
 		r := rand.New(rand.NewPCG(27, 28))
 		x, src, w, q, dst := edgeOf(t, 1<<17), edgeOf(t, 1<<17), edgeOf(t, 1<<17), edgeOf(t, 1<<17), edgeOf(t, 1<<15)
-		for i := range 300 {
+		tries := 300
+		if testing.Short() {
+			tries = 120
+		}
+		for i := range tries {
 			d, side := packedTypes[i%2], i/2%2
 			rows, n, k := 1+r.IntN(30), 1+r.IntN(70), 1+r.IntN(330)
 			size, err := PackedBytes(d, n, k)

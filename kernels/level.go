@@ -56,7 +56,7 @@ func pick(name string) (level, error) {
 }
 
 // allLevels are the levels of any machine, lowest first.
-var allLevels = []string{"generic", "avx2", "avxvnni", "avx512vnni", "amx"}
+var allLevels = []string{"generic", "avx2", "avxvnni", "avx512vnni", "amx", "neon", "neondot"}
 
 // LevelFromEnv is the level for [Options] that the environment variable SWITCHYARD_LEVEL forces, "" where it is not
 // set. It forces a lower level, never a higher one: a level that exists but that this CPU lacks is the best one below

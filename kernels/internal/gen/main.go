@@ -1,5 +1,5 @@
 // Command gen writes the assembly of package kernels and the Go declarations that go with it. One description serves
-// AVX2 and AVX-512, so what is tested on one is the structure of the other. The output is committed and depends on
+// AVX2 and AVX-512, so what is tested on one is the structure of the other; neon*.go write arm64. The output is committed and depends on
 // nothing but this program: regenerate with `go generate ./kernels` and compare.
 package main
 
@@ -39,6 +39,7 @@ func files() map[string]string {
 		}
 		out[room.name+"_amd64.go"] = decl.text()
 	}
+	armFiles(out)
 	return out
 }
 
