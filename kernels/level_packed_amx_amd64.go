@@ -2,14 +2,25 @@
 
 package kernels
 
+// tilesFrom is how many rows of X tiles need to make up for the widening of weights, which q4 needs either way.
+var tilesFrom = [numPackFormats]int{q8: 64, q4: 32}
+
 func packedAMX() packKernels {
 	k := pairTiles{fetch: fetchAVX512}
-	k.pair[q8] = []func(*packedArgs){nil, tilesQ81AMX, tilesQ82AMX, tilesQ83AMX, tilesQ84AMX, tilesQ85AMX, tilesQ86AMX,
-		tilesQ87AMX, tilesQ88AMX, tilesQ89AMX, tilesQ810AMX, tilesQ811AMX, tilesQ812AMX}
-	k.pair[q4] = []func(*packedArgs){nil, tilesQ41AMX, tilesQ42AMX, tilesQ43AMX, tilesQ44AMX, tilesQ45AMX, tilesQ46AMX,
-		tilesQ47AMX, tilesQ48AMX, tilesQ49AMX, tilesQ410AMX, tilesQ411AMX, tilesQ412AMX}
+	k.pair[q8] = []func(*tilesArgs){nil, tilesQ81AMX, tilesQ82AMX, tilesQ83AMX, tilesQ84AMX, tilesQ85AMX, tilesQ86AMX, tilesQ87AMX,
+		tilesQ88AMX, tilesQ89AMX, tilesQ810AMX, tilesQ811AMX, tilesQ812AMX, tilesQ813AMX, tilesQ814AMX, tilesQ815AMX, tilesQ816AMX}
+	k.pair[q4] = []func(*tilesArgs){nil, tilesQ41AMX, tilesQ42AMX, tilesQ43AMX, tilesQ44AMX, tilesQ45AMX, tilesQ46AMX, tilesQ47AMX,
+		tilesQ48AMX, tilesQ49AMX, tilesQ410AMX, tilesQ411AMX, tilesQ412AMX, tilesQ413AMX, tilesQ414AMX, tilesQ415AMX, tilesQ416AMX}
 	k.widen[q8], k.widen[q4] = widenTilesQ8AMX, widenTilesQ4AMX
 	p := packedAVX512VNNI()
-	p.pair, p.macs, p.room = k.run, 32<<20, true
+	few := p.pair
+	p.pair = func(s *scratch, t *panelTask) {
+		if t.x.Rows < tilesFrom[t.f] {
+			few(s, t)
+			return
+		}
+		k.run(s, t)
+	}
+	p.room = true
 	return p
 }

@@ -19,9 +19,6 @@ type packedArgs struct {
 	panelBytes    int
 	sum           [2]unsafe.Pointer
 	sumStride     int // bytes
-	tiles         int // of kernels with tiles: how many of X's rows one after the other
-	room          unsafe.Pointer
-	dstAt, sumAt  [2]uintptr // dst and sum as they move from rows to rows
 }
 
 // packedTiles are the tile kernels of a level, by rows of X. widen prepares steps of a panel (the first at p, its head
@@ -125,7 +122,7 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 			a.w[i] = k.widen[t.f](&s.pairs[i], at, head, a.steps)
 			a.scale[i] = unsafe.Pointer(unsafe.SliceData(s.pairs[i].scale))
 		}
-		t.ahead(a, from, tiles)
+		a.prefetch, a.lines = t.ahead(from, tiles)
 		dst := s.sums
 		if from+pairSteps >= t.k {
 			dst = t.dst
@@ -136,19 +133,18 @@ func (k *packedTiles) runPair(s *scratch, t *panelTask) {
 
 // ahead spreads the prefetches of the slice behind the one at from over the tiles: of the same panels, at their end of
 // the next ones.
-func (t *panelTask) ahead(a *packedArgs, from, tiles int) {
+func (t *panelTask) ahead(from, tiles int) (prefetch [2]uintptr, lines int) {
 	p, w, at := packings[t.f], t.w, from+pairSteps
 	if at >= t.k {
 		w, at = t.next, 0
 	}
-	a.lines = 0
 	if w[0] == nil || w[1] == nil {
-		return
+		return prefetch, 0
 	}
-	a.lines = ceilDiv(p.step/64, tiles)
 	for i := range 2 {
-		a.prefetch[i] = uintptr(unsafe.Pointer(unsafe.SliceData(w[i]))) + uintptr(p.head+at*p.step)
+		prefetch[i] = uintptr(unsafe.Pointer(unsafe.SliceData(w[i]))) + uintptr(p.head+at*p.step)
 	}
+	return prefetch, ceilDiv(p.step/64, tiles)
 }
 
 // start asks for the first slice of the first pair of a call.

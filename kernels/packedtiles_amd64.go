@@ -7,62 +7,82 @@ package kernels
 // tilesQ81AMX multiplies times 1 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ81AMX(a *packedArgs)
+func tilesQ81AMX(a *tilesArgs)
 
 // tilesQ82AMX multiplies times 2 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ82AMX(a *packedArgs)
+func tilesQ82AMX(a *tilesArgs)
 
 // tilesQ83AMX multiplies times 3 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ83AMX(a *packedArgs)
+func tilesQ83AMX(a *tilesArgs)
 
 // tilesQ84AMX multiplies times 4 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ84AMX(a *packedArgs)
+func tilesQ84AMX(a *tilesArgs)
 
 // tilesQ85AMX multiplies times 5 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ85AMX(a *packedArgs)
+func tilesQ85AMX(a *tilesArgs)
 
 // tilesQ86AMX multiplies times 6 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ86AMX(a *packedArgs)
+func tilesQ86AMX(a *tilesArgs)
 
 // tilesQ87AMX multiplies times 7 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ87AMX(a *packedArgs)
+func tilesQ87AMX(a *tilesArgs)
 
 // tilesQ88AMX multiplies times 8 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ88AMX(a *packedArgs)
+func tilesQ88AMX(a *tilesArgs)
 
 // tilesQ89AMX multiplies times 9 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ89AMX(a *packedArgs)
+func tilesQ89AMX(a *tilesArgs)
 
 // tilesQ810AMX multiplies times 10 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ810AMX(a *packedArgs)
+func tilesQ810AMX(a *tilesArgs)
 
 // tilesQ811AMX multiplies times 11 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ811AMX(a *packedArgs)
+func tilesQ811AMX(a *tilesArgs)
 
 // tilesQ812AMX multiplies times 12 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
-func tilesQ812AMX(a *packedArgs)
+func tilesQ812AMX(a *tilesArgs)
+
+// tilesQ813AMX multiplies times 13 rows of X with two panels of Q8P in a room.
+//
+//go:noescape
+func tilesQ813AMX(a *tilesArgs)
+
+// tilesQ814AMX multiplies times 14 rows of X with two panels of Q8P in a room.
+//
+//go:noescape
+func tilesQ814AMX(a *tilesArgs)
+
+// tilesQ815AMX multiplies times 15 rows of X with two panels of Q8P in a room.
+//
+//go:noescape
+func tilesQ815AMX(a *tilesArgs)
+
+// tilesQ816AMX multiplies times 16 rows of X with two panels of Q8P in a room.
+//
+//go:noescape
+func tilesQ816AMX(a *tilesArgs)
 
 // widenTilesQ8AMX widens steps of a panel of Q8P, whose head is given apart, into records.
 //
@@ -72,62 +92,82 @@ func widenTilesQ8AMX(scales, data, panel, head *byte, steps int)
 // tilesQ41AMX multiplies times 1 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ41AMX(a *packedArgs)
+func tilesQ41AMX(a *tilesArgs)
 
 // tilesQ42AMX multiplies times 2 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ42AMX(a *packedArgs)
+func tilesQ42AMX(a *tilesArgs)
 
 // tilesQ43AMX multiplies times 3 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ43AMX(a *packedArgs)
+func tilesQ43AMX(a *tilesArgs)
 
 // tilesQ44AMX multiplies times 4 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ44AMX(a *packedArgs)
+func tilesQ44AMX(a *tilesArgs)
 
 // tilesQ45AMX multiplies times 5 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ45AMX(a *packedArgs)
+func tilesQ45AMX(a *tilesArgs)
 
 // tilesQ46AMX multiplies times 6 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ46AMX(a *packedArgs)
+func tilesQ46AMX(a *tilesArgs)
 
 // tilesQ47AMX multiplies times 7 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ47AMX(a *packedArgs)
+func tilesQ47AMX(a *tilesArgs)
 
 // tilesQ48AMX multiplies times 8 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ48AMX(a *packedArgs)
+func tilesQ48AMX(a *tilesArgs)
 
 // tilesQ49AMX multiplies times 9 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ49AMX(a *packedArgs)
+func tilesQ49AMX(a *tilesArgs)
 
 // tilesQ410AMX multiplies times 10 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ410AMX(a *packedArgs)
+func tilesQ410AMX(a *tilesArgs)
 
 // tilesQ411AMX multiplies times 11 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ411AMX(a *packedArgs)
+func tilesQ411AMX(a *tilesArgs)
 
 // tilesQ412AMX multiplies times 12 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
-func tilesQ412AMX(a *packedArgs)
+func tilesQ412AMX(a *tilesArgs)
+
+// tilesQ413AMX multiplies times 13 rows of X with two panels of Q4P in a room.
+//
+//go:noescape
+func tilesQ413AMX(a *tilesArgs)
+
+// tilesQ414AMX multiplies times 14 rows of X with two panels of Q4P in a room.
+//
+//go:noescape
+func tilesQ414AMX(a *tilesArgs)
+
+// tilesQ415AMX multiplies times 15 rows of X with two panels of Q4P in a room.
+//
+//go:noescape
+func tilesQ415AMX(a *tilesArgs)
+
+// tilesQ416AMX multiplies times 16 rows of X with two panels of Q4P in a room.
+//
+//go:noescape
+func tilesQ416AMX(a *tilesArgs)
 
 // widenTilesQ4AMX widens steps of a panel of Q4P, whose head is given apart, into records.
 //

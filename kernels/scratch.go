@@ -27,6 +27,7 @@ type scratch struct {
 	pairs    [2]pairBuffer
 	sums     [2]tensor.Mat // [packedRows][16] of a pair
 	room     tileRoom
+	tiles    tilesArgs
 	xq       QuantRows // of a block whose X comes unquantised
 	panel    []float32 // [packedRows][16] outputs of a panel that is not whole
 
