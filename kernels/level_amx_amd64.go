@@ -8,6 +8,7 @@ import "golang.org/x/sys/cpu"
 func levelAMX() level {
 	l := levelAVX512VNNI()
 	l.name, l.packed, l.allowed = "amx", packedAMX(), askTiles
+	l.peak.tilesI8 = peakTilesI8AMX
 	return l
 }
 

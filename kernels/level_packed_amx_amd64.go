@@ -7,10 +7,8 @@ var tilesFrom = [numPackFormats]int{q8: 64, q4: 32}
 
 func packedAMX() packKernels {
 	k := pairTiles{fetch: fetchAVX512}
-	k.pair[q8] = []func(*tilesArgs){nil, tilesQ81AMX, tilesQ82AMX, tilesQ83AMX, tilesQ84AMX, tilesQ85AMX, tilesQ86AMX, tilesQ87AMX,
-		tilesQ88AMX, tilesQ89AMX, tilesQ810AMX, tilesQ811AMX, tilesQ812AMX, tilesQ813AMX, tilesQ814AMX, tilesQ815AMX, tilesQ816AMX}
-	k.pair[q4] = []func(*tilesArgs){nil, tilesQ41AMX, tilesQ42AMX, tilesQ43AMX, tilesQ44AMX, tilesQ45AMX, tilesQ46AMX, tilesQ47AMX,
-		tilesQ48AMX, tilesQ49AMX, tilesQ410AMX, tilesQ411AMX, tilesQ412AMX, tilesQ413AMX, tilesQ414AMX, tilesQ415AMX, tilesQ416AMX}
+	k.pair[q8] = []func(*tilesArgs){11: tilesQ811AMX, tilesQ812AMX, tilesQ813AMX, tilesQ814AMX, tilesQ815AMX, tilesQ816AMX}
+	k.pair[q4] = []func(*tilesArgs){11: tilesQ411AMX, tilesQ412AMX, tilesQ413AMX, tilesQ414AMX, tilesQ415AMX, tilesQ416AMX}
 	k.widen[q8], k.widen[q4] = widenTilesQ8AMX, widenTilesQ4AMX
 	p := packedAVX512VNNI()
 	few := p.pair

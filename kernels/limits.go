@@ -13,6 +13,8 @@ type peakKernels struct {
 	read  func(p *byte, n int)
 	i8    func(n int) // the same of dot products of bytes
 	ops   int         // integer operations of a round
+
+	tilesI8 func(n int) // n rounds of 4 products of whole tiles of bytes; nil where the level has none
 }
 
 // PeakF32 measures the f32 multiply-add rate of the engine's level with all its threads, in GFLOP/s (a multiply-add

@@ -14,6 +14,9 @@ func TestLimits(t *testing.T) {
 		t.Logf("%.1f GFLOP/s, %.1f int8 GOP/s, %.1f GB/s", peak, dot, read)
 		require.Greater(t, peak, 0.0)
 		require.Greater(t, dot, 0.0)
+		tiles := PeakTilesI8(e)
+		t.Logf("%.1f int8 GOP/s of tiles", tiles)
+		require.Equal(t, level == "amx", tiles > 0)
 		require.Greater(t, read, 0.0)
 	})
 }

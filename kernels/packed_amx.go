@@ -84,7 +84,7 @@ type tilesArgs struct {
 	aheadSteps, aheadTiles int
 }
 
-// pairTiles are the kernels of a level with tiles, by rows of X. widen fills a panel's records, the first step at p.
+// pairTiles are the kernels of a level with tiles, by rows of X, 11 to 16: what 32 rows or more are cut into. widen fills a panel's records, the first step at p.
 type pairTiles struct {
 	pair  [numPackFormats][]func(*tilesArgs)
 	fetch func(p uintptr, lines int)

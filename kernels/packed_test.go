@@ -116,14 +116,14 @@ func TestPackedBits(t *testing.T) {
 		generic := engine(t, "generic", 1)
 		engines := []*Engine{engine(t, level, 2), engine(t, level, 3)}
 		for _, d := range packedTypes {
-			for _, k := range []int{7, 64, 96, 200} {
+			for _, k := range []int{7, 64, 96, 200, 1100} {
 				const most, n = 131, 85
 				x, src, bias := randomMat(r, most, k, k+1), randomMatrix(r, tensor.BF16, n, k), random(r, n)
 				w := packed(t, engines[0], d, src)
 				require.Equal(t, packed(t, generic, d, src).Data, w.Data, "packed bytes of %v K=%d", d, k)
 				want := tensor.NewMat(most, n)
 				generic.MatMul(Product{Dst: want, X: x, W: w, Bias: bias})
-				for _, rows := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 25, 29, 97, most} {
+				for _, rows := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 25, 29, 32, 33, 38, 44, 47, 64, 65, 70, 75, 79, 96, 97, most} {
 					e := engines[rows%2]
 					at := r.IntN(most - rows + 1)
 					got := tensor.Mat{Rows: rows, Cols: n, Stride: n + 2, Data: make([]float32, rows*(n+2))}

@@ -4,56 +4,6 @@
 
 package kernels
 
-// tilesQ81AMX multiplies times 1 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ81AMX(a *tilesArgs)
-
-// tilesQ82AMX multiplies times 2 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ82AMX(a *tilesArgs)
-
-// tilesQ83AMX multiplies times 3 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ83AMX(a *tilesArgs)
-
-// tilesQ84AMX multiplies times 4 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ84AMX(a *tilesArgs)
-
-// tilesQ85AMX multiplies times 5 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ85AMX(a *tilesArgs)
-
-// tilesQ86AMX multiplies times 6 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ86AMX(a *tilesArgs)
-
-// tilesQ87AMX multiplies times 7 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ87AMX(a *tilesArgs)
-
-// tilesQ88AMX multiplies times 8 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ88AMX(a *tilesArgs)
-
-// tilesQ89AMX multiplies times 9 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ89AMX(a *tilesArgs)
-
-// tilesQ810AMX multiplies times 10 rows of X with two panels of Q8P in a room.
-//
-//go:noescape
-func tilesQ810AMX(a *tilesArgs)
-
 // tilesQ811AMX multiplies times 11 rows of X with two panels of Q8P in a room.
 //
 //go:noescape
@@ -89,56 +39,6 @@ func tilesQ816AMX(a *tilesArgs)
 //go:noescape
 func widenTilesQ8AMX(scales, data, panel, head *byte, steps int)
 
-// tilesQ41AMX multiplies times 1 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ41AMX(a *tilesArgs)
-
-// tilesQ42AMX multiplies times 2 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ42AMX(a *tilesArgs)
-
-// tilesQ43AMX multiplies times 3 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ43AMX(a *tilesArgs)
-
-// tilesQ44AMX multiplies times 4 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ44AMX(a *tilesArgs)
-
-// tilesQ45AMX multiplies times 5 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ45AMX(a *tilesArgs)
-
-// tilesQ46AMX multiplies times 6 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ46AMX(a *tilesArgs)
-
-// tilesQ47AMX multiplies times 7 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ47AMX(a *tilesArgs)
-
-// tilesQ48AMX multiplies times 8 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ48AMX(a *tilesArgs)
-
-// tilesQ49AMX multiplies times 9 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ49AMX(a *tilesArgs)
-
-// tilesQ410AMX multiplies times 10 rows of X with two panels of Q4P in a room.
-//
-//go:noescape
-func tilesQ410AMX(a *tilesArgs)
-
 // tilesQ411AMX multiplies times 11 rows of X with two panels of Q4P in a room.
 //
 //go:noescape
@@ -173,3 +73,8 @@ func tilesQ416AMX(a *tilesArgs)
 //
 //go:noescape
 func widenTilesQ4AMX(scales, data, panel, head *byte, steps int)
+
+// peakTilesI8AMX does n times 4 independent products of tiles of bytes.
+//
+//go:noescape
+func peakTilesI8AMX(n int)

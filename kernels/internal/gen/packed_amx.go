@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// packedTilesRoom: 1..16 rows of X by two panels whose weights have been widened to signed bytes and stand, block by block,
+// packedTilesRoom: 11..16 rows of X by two panels whose weights have been widened to signed bytes and stand, block by block,
 // in records (see packed_amx.go of package kernels). A block is one TDPBSSD for each panel. Its sums start at the bits of
 // magic, so that they are f32 numbers magic+S when they have been stored and come back as registers, where two
 // multiply-adds an output make them what the formula says.
@@ -19,17 +19,19 @@ import "fmt"
 // R12, R13 and R15 are made again where they have served for something else.
 var packedTilesRoom = room{name: "packedtiles", isas: []isa{amx}, emit: func(f *file, d *decls) {
 	for _, w := range packedFormats {
-		for r := 1; r <= tileRowsMost; r++ {
+		for r := tileRowsLeast; r <= tileRowsMost; r++ {
 			tilesKernel(f, d, w, r)
 		}
 		widenTiles(f, d, w)
 	}
+	peakTilesI8(f, d)
 }}
 
 // Of a room and its records; known to package kernels.
 const (
-	tileRowsMost = 16
-	roomMagic    = 4096 // of each half, behind sums
+	tileRowsLeast = 11 // tiles of equal height of 32 rows or more
+	tileRowsMost  = 16
+	roomMagic     = 4096 // of each half, behind sums
 
 	recordPanel  = 512  // bytes of a block of a panel
 	recordScales = 1024 // then ws, magic·ws, wm of each panel
@@ -308,5 +310,32 @@ func widenTiles(f *file, d *decls, w packedFormat) {
 	f.p("ADDQ $%d, R8", 2*record)
 	f.p("DECQ CX")
 	f.p("JNZ step")
+	f.end()
+}
+
+// peakTilesI8 measures products of whole tiles of bytes, four of them independent.
+func peakTilesI8(f *file, d *decls) {
+	d.add(f, "peakTilesI8", "(n int)", "does n times 4 independent products of tiles of bytes.")
+	f.begin("peakTilesI8", "func peakTilesI8"+f.suffix+"(n int)", 0, 8)
+	f.p("MOVQ n+0(FP), CX")
+	config := make([]uint32, 16) // 8 tiles of 16 rows of 64 bytes
+	config[0], config[12], config[13] = 1, 0x10101010, 0x10101010
+	for i := range 4 {
+		config[4+i] = 64 | 64<<16
+	}
+	f.p("LEAQ %s, AX", f.words(config))
+	f.tileConfig(0, "AX")
+	for i := range 4 {
+		f.tileZero(i)
+		f.p("LEAQ %s, AX", f.words(operand(i, f.lanes)))
+		f.tileLoad(tileMem{0, "AX", ""}, 4+i)
+	}
+	f.p("loop:")
+	for i := range 4 {
+		f.tileDot(dotTileI8, 6+i/2, 4+i%2, i)
+	}
+	f.p("DECQ CX")
+	f.p("JNZ loop")
+	f.tileRelease()
 	f.end()
 }
