@@ -10,7 +10,9 @@
 // read is how fast the row's threads together read memory, peak_a how fast they do one kind of arithmetic at the row's
 // level in registers: multiply-adds of f32, the int8 dot product for packed weights, the bf16 dot product. Times of kinds add
 // up, for they follow each other; reading overlaps with computing. All are measured right before and right after a row, and
-// the better of the two counts: on a shared machine bandwidth moves by half within minutes.
+// the better of the two counts: on a shared machine bandwidth moves by half within minutes. The peak of int8 tiles stands
+// beside these where a level has them, but no limit is made of it: int8 always means the dot product in registers, so that
+// levels compare, and a row of level amx may pass 1.
 //
 // active_bytes, per token, is every byte that has to be read once: for a decoded token the weights of attention, norms,
 // router, of the experts that the gate chose, of shared experts or the dense feed-forward, of the whole output head, one row

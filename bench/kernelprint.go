@@ -24,6 +24,7 @@ func (r KernelRow) cells() []cell {
 		{"read GB/s", fmt.Sprintf("%.1f", r.Read), 1},
 		{"f32", rate(r.F32), 4},
 		{"int8", rate(r.Int8), 4},
+		{"int8 tiles", rate(r.Tile), 1},
 		{"bf16", rate(r.BF16), 4},
 	}
 }

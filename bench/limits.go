@@ -14,11 +14,12 @@ type Limits struct {
 	F32  float64 // GFLOP/s of multiply-adds, each counted as 2
 	BF16 float64 // the same of the bf16 dot product
 	Int8 float64 // GOP/s of the int8 dot product
+	Tile float64 // the same of int8 tiles; no fraction is taken of it
 }
 
 // Best is the better of each.
 func (l Limits) Best(o Limits) Limits {
-	return Limits{max(l.Read, o.Read), max(l.F32, o.F32), max(l.BF16, o.BF16), max(l.Int8, o.Int8)}
+	return Limits{max(l.Read, o.Read), max(l.F32, o.F32), max(l.BF16, o.BF16), max(l.Int8, o.Int8), max(l.Tile, o.Tile)}
 }
 
 // peak is the rate of one kind of arithmetic in operations per second. A level that lacks the instruction does such
@@ -60,7 +61,8 @@ func NewMeter(bytes int) *Meter {
 
 // Measure takes all limits of an engine.
 func (m *Meter) Measure(e *kernels.Engine) Limits {
-	return Limits{Read: m.near(e, m.bytes), F32: m.peak(e, model.F32), BF16: m.peak(e, model.BF16), Int8: m.peak(e, model.Int8)}
+	return Limits{Read: m.near(e, m.bytes), F32: m.peak(e, model.F32), BF16: m.peak(e, model.BF16), Int8: m.peak(e, model.Int8),
+		Tile: kernels.PeakTilesI8(e)}
 }
 
 // peak measures the rate of one kind of arithmetic; 0 where the level lacks it.

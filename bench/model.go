@@ -59,6 +59,7 @@ type ModelRow struct {
 	Read      float64   `json:"read_gb_s"`
 	F32       float64   `json:"f32_gflops"`
 	Int8      float64   `json:"int8_gops"`
+	Tile      float64   `json:"int8_tiles_gops"` // 0: the level has no tiles
 	BF16      float64   `json:"bf16_gflops"`
 	Allocs    float64   `json:"allocs_per_token"` // least of the repetitions: now and then the runtime allocates for itself
 	OpsF32    float64   `json:"ops_f32"`
