@@ -1,6 +1,9 @@
 package config
 
-import "regexp"
+import (
+	"regexp"
+	"time"
+)
 
 // Policies of the guard.
 const (
@@ -17,6 +20,7 @@ type Guard struct {
 	Skip     []string
 	Patterns []Pattern
 	MaxBytes int
+	Timeout  time.Duration // for a request to be read; what takes longer stays
 	At       Pos
 }
 
@@ -36,6 +40,7 @@ func (g *Guard) read(v value) {
 		"skip":       func(v value) { v.list("a list of kinds", func(v value) { g.readSkip(v) }) },
 		"patterns":   g.readPatterns,
 		"max_bytes":  func(v value) { v.integer(&g.MaxBytes, 1, 1<<30) },
+		"timeout":    func(v value) { v.duration(&g.Timeout, time.Millisecond, time.Minute) },
 	})
 }
 

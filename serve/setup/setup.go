@@ -133,6 +133,12 @@ func (b *builder) guard() {
 	for _, k := range g.Skip {
 		o.Skip = append(o.Skip, guard.Kind(k))
 	}
+	for _, p := range g.Patterns {
+		if slices.Contains(guard.Kinds(), guard.Kind(p.Name)) {
+			b.fault(p.At, "a name that is no kind of the guard's own", p.Name)
+		}
+		o.Patterns = append(o.Patterns, guard.Pattern{Kind: guard.Kind(p.Name), Find: p.Regex})
+	}
 	if g.WordFile != "" {
 		words, err := readWords(g.WordFile)
 		if err != nil {
@@ -140,7 +146,7 @@ func (b *builder) guard() {
 		}
 		o.Words = append(o.Words, words...)
 	}
-	p, err := guard.NewPolicy(guard.New(o), guard.PolicyOptions{Mode: guard.Mode(g.Policy)})
+	p, err := guard.NewPolicy(guard.New(o), guard.PolicyOptions{Mode: guard.Mode(g.Policy), Timeout: g.Timeout})
 	if err != nil {
 		b.fault(g.At, "a policy", err.Error())
 		return

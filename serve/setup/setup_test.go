@@ -311,7 +311,7 @@ func TestShadow(t *testing.T) {
 
 // A prompt of a megabyte: what is longer than the context gets a clear error, and an upstream may have it.
 func TestLargePrompt(t *testing.T) {
-	y := open(t, auto)
+	y := open(t, auto+"guard: {timeout: 30s}\n")
 	large := strings.Repeat("lorem ipsum ", 1<<20/12)
 	begin := time.Now()
 	resp, data := y.ask("/v1/chat/completions", chat("auto", large, ""))
