@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/seed2fbf7788/switchyard/route"
 	"github.com/seed2fbf7788/switchyard/route/cascade"
+	"github.com/seed2fbf7788/switchyard/route/guard"
 	"github.com/seed2fbf7788/switchyard/route/policy"
 	"github.com/seed2fbf7788/switchyard/serve/engine"
 )
@@ -18,11 +21,11 @@ import (
 type Virtual struct {
 	Name    string
 	Table   *route.Table
-	Rows    []VirtualRow // beside those of the table
-	Shadow  string       // where set: decisions are made, logged and counted, and this model answers
-	Timeout time.Duration
-	All     bool // signals read the whole conversation, not its last question
-	Private bool // the table asks the guard
+	Rows    []VirtualRow  // beside those of the table
+	Shadow  string        // where set: decisions are made, logged and counted, and this model answers
+	Timeout time.Duration // of the table
+	Private bool          // the table asks the guard
+	All     bool          // signals read the whole conversation, not its last question
 	Core    policy.Core
 }
 
@@ -75,7 +78,9 @@ func (s *Server) setMix(m *Mix) {
 		locals[name] = s.localModel(name)
 	}
 	for _, v := range m.Virtual {
-		v.Core.Locals = locals
+		if v.Core.Locals = locals; v.Core.Guard != nil {
+			v.Core.Guard = once{v.Core.Guard}
+		}
 		s.virtual[v.Name] = v
 		s.virtualOrder = append(s.virtualOrder, v.Name)
 	}
@@ -88,6 +93,9 @@ type asked struct {
 	id     string
 	scored bool // log-probabilities decide
 	run    *run // of the local model that was asked last
+
+	screened []byte // that the guard has read
+	verdict  *guard.Verdict
 }
 
 type askedKey struct{}
@@ -133,27 +141,43 @@ func (s *Server) mix(r *http.Request, v *Virtual, p *chatParams, body []byte, id
 
 // decide asks the table.
 func (x *mixed) decide(ctx context.Context, list []message, body []byte) {
-	ctx, cancel := context.WithTimeout(ctx, x.v.Timeout)
-	defer cancel()
 	p := x.v.prompt(list)
-	if x.v.Private {
-		p.Private = x.v.private(ctx, body)
+	if x.v.Private { // the guard has a bound of its own
+		p.Private = x.private(ctx, body)
 	}
+	limited, cancel := context.WithTimeout(ctx, x.v.Timeout)
+	defer cancel()
 	x.text, x.size = p.Text, p.Size
-	x.chosen = x.v.Table.Choose(ctx, &p)
+	x.chosen = x.v.Table.Choose(limited, &p)
 	x.took = time.Since(x.begun)
 	if err := x.chosen.Err; err != nil {
 		x.s.opts.Log.Warn("router failed", "id", requestID(x.r), "virtual", x.v.Name, "error", err)
 	}
 }
 
-// private says whether the guard found something, or could not read the request.
-func (v *Virtual) private(ctx context.Context, body []byte) bool {
-	if v.Core.Guard == nil {
+// private says whether the guard finds something, or cannot read the request. What it says is kept for the policy.
+func (x *mixed) private(ctx context.Context, body []byte) bool {
+	if x.v.Core.Guard == nil {
 		return true
 	}
-	d := v.Core.Guard.Screen(ctx, body)
+	d := x.v.Core.Guard.Screen(context.WithValue(ctx, askedKey{}, x.asked), body)
 	return d.LocalOnly || len(d.Found) > 0
+}
+
+// once is a guard that reads a request once, whoever asks it.
+type once struct{ policy.Screener }
+
+// Screen implements policy.Screener.
+func (g once) Screen(ctx context.Context, body []byte) guard.Verdict {
+	a, ok := ctx.Value(askedKey{}).(*asked)
+	if !ok {
+		return g.Screener.Screen(ctx, body)
+	}
+	if a.verdict == nil || !bytes.Equal(a.screened, body) {
+		v := g.Screener.Screen(ctx, body)
+		a.verdict, a.screened = &v, body
+	}
+	return *a.verdict
 }
 
 // prompt is a conversation as signals read it.
@@ -237,7 +261,9 @@ func (s *Server) decideLocally(w http.ResponseWriter, r *http.Request, v *Virtua
 	}
 	text := strings.Join(texts, "\n")
 	x := &mixed{asked: &asked{r: r}, s: s, v: v, begun: time.Now()}
-	x.decide(r.Context(), []message{{Role: "user", Content: &text}}, nil)
+	conversation := []message{{Role: "user", Content: &text}}
+	body, _ := json.Marshal(map[string]any{"messages": conversation}) // strings of ours
+	x.decide(r.Context(), conversation, body)
 	t := x.target()
 	x.made = policy.Decision{Model: t.Model, Outcome: policy.AnsweredHere, Reason: t.Reason, Confidence: t.Confidence, Asked: t.Model}
 	if t.Cascade != nil {
