@@ -21,7 +21,8 @@ type Encoder struct {
 	opts    Options
 	spec    *EncoderSpec
 	ckpt    *loader.Checkpoint
-	claims  []loader.Claim
+	claims  []loader.Claim // of the files
+	inUse   []loader.Claim // the same, or as they were quantised
 	weights encoderWeights
 	text    text
 	pool    *pooling
@@ -83,6 +84,7 @@ func (e *Encoder) load(fsys fs.FS) error {
 		return err
 	}
 	e.claims = b.Claims()
+	e.inUse = e.claims
 	if e.eng, err = e.opts.engine(); err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func (e *Encoder) quantise(scheme string) (err error) {
 	if e.free, err = newPacker(context.Background(), e.eng, e.ckpt, e.opts.Progress).quantise(list, scheme); err != nil {
 		return err
 	}
-	e.claims = packedClaims(e.claims, list)
+	e.inUse = packedClaims(e.claims, list)
 	return nil
 }
 
@@ -125,7 +127,7 @@ func (e *Encoder) Close() error {
 func (e *Encoder) Spec() *EncoderSpec { return e.spec }
 
 // Claims lists every tensor in use.
-func (e *Encoder) Claims() []loader.Claim { return slices.Clone(e.claims) }
+func (e *Encoder) Claims() []loader.Claim { return slices.Clone(e.inUse) }
 
 // Level is the instruction-set level in use.
 func (e *Encoder) Level() string { return e.eng.Level() }

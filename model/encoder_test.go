@@ -91,6 +91,7 @@ func TestEncoderQuantised(t *testing.T) {
 			want := encodeOne(t, openEncoder(t, dir, model.Options{Level: "generic", Threads: 1, Quant: scheme}), ids)
 			assert.GreaterOrEqual(t, cosine(want.Hidden.Data, exact.Hidden.Data), least, "%s %s", dir, scheme)
 			assert.NotEqual(t, exact.Hidden.Data, want.Hidden.Data)
+			assert.Equal(t, openEncoder(t, dir, model.Options{}).Hash(), openEncoder(t, dir, model.Options{Quant: scheme}).Hash())
 			for _, level := range levels() {
 				for threads := 1; threads <= 3; threads++ {
 					e := openEncoder(t, dir, model.Options{Level: level, Threads: threads, Quant: scheme})

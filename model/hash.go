@@ -35,7 +35,7 @@ func (m *Model) knows(hash string) bool {
 	return false
 }
 
-// Hash identifies the weights as [Model.Hash] does.
+// Hash identifies the weights as [Model.Hash] does, but for the scheme: what was learnt on embeddings goes with those of any.
 func (e *Encoder) Hash() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

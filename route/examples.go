@@ -77,7 +77,7 @@ var errEmbedding = errors.New("route: the prompt's embedding has no direction")
 
 // Label implements Labeller. The confidence is the cosine, 0 where it is negative.
 func (x *Examples) Label(ctx context.Context, text string) (Label, error) {
-	list, err := x.encoder.Embed(ctx, []string{text})
+	list, err := x.encoder.Embed(ctx, []string{Bound(text, maxReadBytes)})
 	if err != nil {
 		return Label{}, err
 	}

@@ -79,7 +79,7 @@ func (k *KindLabels) Labels() []string { return k.Kinds.Labels }
 
 // Label implements Labeller.
 func (k *KindLabels) Label(ctx context.Context, text string) (Label, error) {
-	d, err := k.Kinds.Decide(ctx, text)
+	d, err := k.Kinds.Decide(ctx, Bound(text, maxReadBytes)) // so that the end of a long one is read too
 	if err != nil {
 		return Label{}, err
 	}

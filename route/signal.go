@@ -50,6 +50,7 @@ const (
 const (
 	maxRuleBytes  = 64 << 10 // of a prompt that rules read
 	maxLabelBytes = 4 << 10  // that labellers read
+	maxReadBytes  = 1 << 10  // of which a mixture or an encoder reads these: some 256 tokens
 )
 
 // rule is a reading of a signal that either holds or does not.

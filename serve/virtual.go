@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -131,12 +132,24 @@ func (s *Server) mix(r *http.Request, v *Virtual, p *chatParams, body []byte, id
 		x.made = x.policy.Decision()
 	}
 	if err != nil {
-		x.failed = err
+		x.failed = x.none(err)
 		x.close()
-		return nil, err
+		return nil, x.failed
 	}
 	note(r, func(n *notes) { n.model = x.made.Model })
 	return x, nil
+}
+
+// none takes what the policy says where no model answered: the error of the last one that was asked, where one was.
+func (x *mixed) none(err error) error {
+	var f *policy.Failed
+	if !errors.As(err, &f) {
+		return err
+	}
+	if x.made = f.Decision; errors.Is(err, policy.ErrNoModel) {
+		return err
+	}
+	return f.Unwrap()
 }
 
 // decide asks the table.

@@ -125,7 +125,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	_, err := config.Parse("f.yaml", []byte("server:\n  addr: []\n  colour: red\nmodels:\n  a: {dir: builtin, quant: int3}\nvirtual:\n  v: {default: b}\n"))
 	var f config.Faults
 	require.ErrorAs(t, err, &f)
-	require.Len(t, f, 4)
+	require.Len(t, f, 4, "%v", err)
 	for i, line := range []int{2, 3, 5, 7} {
 		require.Equal(t, line, f[i].Line, f[i].Error())
 	}

@@ -22,6 +22,7 @@ type Router struct {
 	Quant     string              // of the encoder in the folder
 	At        Pos
 	ExampleAt Pos
+	kindAt    bool
 }
 
 // maxExamples bounds the utterances of a router: each is embedded when the file is read.
@@ -32,7 +33,7 @@ func (c *Config) readRouters(v value) {
 		r := Router{Name: name, At: v.pos(), Share: 0.2, Examples: map[string][]string{}}
 		v.name(name)
 		v.object(keys{
-			"kind":      func(v value) { v.oneOf(&r.Kind, KindExperts, KindDifficulty, KindClassifier, KindExamples) },
+			"kind":      func(v value) { r.kindAt = true; v.oneOf(&r.Kind, KindExperts, KindDifficulty, KindClassifier, KindExamples) },
 			"dir":       func(v value) { v.path(&r.Dir) },
 			"share":     func(v value) { v.number(&r.Share, 0, 1) },
 			"threshold": func(v value) { v.number(&r.Threshold, -100, 100); r.HasLimit = true },
@@ -76,7 +77,10 @@ func (r *Router) check(v value) {
 		needs(r.Encoder != "", "encoder")
 		needs(len(r.Labels) > 0, "examples")
 	case "":
-		v.wrong("a key kind", "none")
+		if !r.kindAt {
+			v.wrong("a key kind", "none")
+		}
+		return
 	}
 	if r.Kind != KindExamples && (r.Encoder != "" || len(r.Labels) > 0) {
 		v.wrong("encoder and examples in routers of kind "+KindExamples+" only", "them in one of kind "+r.Kind)
