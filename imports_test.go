@@ -44,7 +44,7 @@ var allowed = map[string]string{
 	"route/upstream":       "route/guard route/price route/clock",
 	"route/policy":         "route/guard route/price route/clock route/cascade route/budget route/ledger route/upstream",
 	"serve/grammar":        "",
-	"serve":                "moe tokenizer tokenizer/chat tokenizer/jinja model serve/engine serve/grammar route route/policy route/cascade route/guard route/price route/upstream",
+	"serve":                "moe tokenizer tokenizer/chat tokenizer/jinja model serve/engine serve/grammar route route/policy route/cascade route/guard route/ledger route/price route/upstream",
 	"serve/setup":          "learn model model/builtin route route/budget route/cascade route/guard route/ledger route/policy route/price route/upstream serve serve/config",
 	"serve/config":         "",
 	"serve/load":           "model serve serve/engine",

@@ -148,6 +148,7 @@ func TestTable(t *testing.T) {
 	cancel()
 	c = table.Choose(stopped, &route.Prompt{Text: "a tax"})
 	require.Equal(t, route.ReasonBroken, c.Reason)
+	require.Equal(t, route.ReasonDefault, (&route.Table{}).Choose(ctx, &route.Prompt{}).Reason)
 	always := route.Table{Rows: []route.Row{{Name: "all", To: "m"}}}
 	require.Equal(t, route.ReasonAlways, always.Choose(ctx, &route.Prompt{}).Reason)
 }

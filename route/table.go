@@ -29,12 +29,18 @@ type Choice struct {
 	Err        error              `json:"-"`                 // of the signal that broke
 }
 
+// ReasonDefault says that there was nothing to decide: the table has no rows.
+const ReasonDefault Reason = "default"
+
 // ReasonBroken says that a signal failed, which is not that none matched.
 const ReasonBroken Reason = "router_failed"
 
 // Choose reads the rows in order. A broken signal, or the end of ctx, ends it: what stands behind cannot be known to come first.
 func (t *Table) Choose(ctx context.Context, p *Prompt) Choice {
 	c := Choice{Decision: Default, Model: t.Default, Row: -1, Confidence: 1, Reason: ReasonNoMatch, Readings: map[string]Reading{}}
+	if len(t.Rows) == 0 {
+		c.Reason = ReasonDefault
+	}
 	for i, row := range t.Rows {
 		r, err := Reading{Match: true, Confidence: 1, Reason: ReasonAlways}, error(nil)
 		if row.If != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/seed2fbf7788/switchyard/model"
+	"github.com/seed2fbf7788/switchyard/route/price"
 )
 
 // metrics are the server's own; nothing is registered globally.
@@ -154,6 +155,8 @@ func stateDescs() []stateDesc {
 
 var (
 	descLoad  = prometheus.NewDesc("switchyard_expert_tokens_total", "(token, slot) pairs that an expert has had.", []string{"model", "layer", "expert"}, nil)
+	descCost  = prometheus.NewDesc("switchyard_model_cost_total", "Money that answers have cost, in the unit of the prices.", []string{"model"}, nil)
+	descSaved = prometheus.NewDesc("switchyard_model_saved_total", "Money that local answers have saved.", []string{"model"}, nil)
 	descCache = prometheus.NewDesc("vllm:cache_config_info", "Shape of the KV cache.", []string{"model", "block_size", "num_gpu_blocks"}, nil)
 )
 
@@ -164,6 +167,23 @@ func (c *states) Describe(ch chan<- *prometheus.Desc) {
 	}
 	ch <- descLoad
 	ch <- descCache
+	ch <- descCost
+	ch <- descSaved
+}
+
+// money tells the ledger's sums of each model.
+func (m *Mix) money(ch chan<- prometheus.Metric) {
+	if m == nil || m.Ledger == nil {
+		return
+	}
+	for name, by := range m.Ledger.Snapshot().Models {
+		var cost, saved price.Money
+		for _, sums := range by {
+			cost, saved = cost.Plus(sums.Cost), saved.Plus(sums.Saved)
+		}
+		ch <- prometheus.MustNewConstMetric(descCost, prometheus.CounterValue, cost.Units(), name)
+		ch <- prometheus.MustNewConstMetric(descSaved, prometheus.CounterValue, saved.Units(), name)
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -172,6 +192,7 @@ func (c *states) Collect(ch chan<- prometheus.Metric) {
 	if s == nil {
 		return
 	}
+	s.opts.Mix.money(ch)
 	for _, name := range s.order {
 		l := s.models[name].now()
 		if l == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/seed2fbf7788/switchyard/route"
 	"github.com/seed2fbf7788/switchyard/route/cascade"
 	"github.com/seed2fbf7788/switchyard/route/guard"
+	"github.com/seed2fbf7788/switchyard/route/ledger"
 	"github.com/seed2fbf7788/switchyard/route/policy"
 	"github.com/seed2fbf7788/switchyard/serve/engine"
 )
@@ -39,7 +40,8 @@ type VirtualRow struct {
 // Mix is what a server's virtual models need. Close is called when the last request of the server has ended.
 type Mix struct {
 	Virtual []*Virtual
-	Replay  *Replay // or nil
+	Replay  *Replay        // or nil
+	Ledger  *ledger.Ledger // whose sums are among the metrics; or nil
 	Close   func() error
 }
 

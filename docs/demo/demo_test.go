@@ -31,7 +31,7 @@ func tour(t *testing.T, d *demo) {
 	lines := strings.Split(out.String(), "\n")
 	for i, want := range []string{
 		"coder code experts_match", "writer prose experts_match", "big law keyword", "writer law private", "writer law private", "big rest cascade_unsure",
-		"writer default no_match", "big default no_match", "", "", "big law keyword", "writer law upstream_failed", "big law keyword",
+		"writer default no_match", "big default default", "", "", "big law keyword", "writer law upstream_failed", "big law keyword",
 	} {
 		line := strings.Join(strings.Fields(lines[1+i]), " ")
 		require.Contains(t, line, want)

@@ -33,7 +33,10 @@ func (c *Config) readRouters(v value) {
 		r := Router{Name: name, At: v.pos(), Share: 0.2, Examples: map[string][]string{}}
 		v.name(name)
 		v.object(keys{
-			"kind":      func(v value) { r.kindAt = true; v.oneOf(&r.Kind, KindExperts, KindDifficulty, KindClassifier, KindExamples) },
+			"kind": func(v value) {
+				r.kindAt = true
+				v.oneOf(&r.Kind, KindExperts, KindDifficulty, KindClassifier, KindExamples)
+			},
 			"dir":       func(v value) { v.path(&r.Dir) },
 			"share":     func(v value) { v.number(&r.Share, 0, 1) },
 			"threshold": func(v value) { v.number(&r.Threshold, -100, 100); r.HasLimit = true },

@@ -102,7 +102,7 @@ func (s *Setup) Build(ctx context.Context, c *config.Config) (*Built, error) {
 	b.upstreams()
 	b.money()
 	b.routers(ctx)
-	mix := &serve.Mix{Close: b.built.Discard}
+	mix := &serve.Mix{Close: b.built.Discard, Ledger: b.core.Ledger}
 	for i := range c.Virtual {
 		mix.Virtual = append(mix.Virtual, b.virtual(&c.Virtual[i]))
 	}
@@ -200,17 +200,20 @@ func (b *builder) money() {
 		b.fault(c.At.At("daily"), "an amount of money", err.Error())
 		return
 	}
+	b.account()
 	fresh, err := budget.New(o) // also to see whether the bounds can be
 	if err != nil {
 		b.fault(c.At, "bounds", err.Error())
 		return
 	}
 	if b.s.budget == nil {
-		b.s.budget = fresh
+		if b.s.budget = fresh; b.s.ledger != nil { // what was spent today before a restart
+			sums := b.s.ledger.Snapshot()
+			fresh.Restore(budget.State{Date: sums.Date, Spent: sums.Today.Cost})
+		}
 	}
 	b.core.Budget = b.s.budget
 	b.built.commit = append(b.built.commit, func() error { return b.s.budget.Update(o) })
-	b.account()
 }
 
 func (b *builder) account() {

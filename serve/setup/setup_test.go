@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2fbf7788/switchyard/route/ledger"
+	"github.com/seed2fbf7788/switchyard/route/price"
 	"github.com/seed2fbf7788/switchyard/serve"
 	"github.com/seed2fbf7788/switchyard/serve/config"
 	"github.com/seed2fbf7788/switchyard/serve/setup"
@@ -131,7 +133,7 @@ func (y *yard) ask(path, body string) (*http.Response, string) {
 
 func chat(model, text, more string) string {
 	content, _ := json.Marshal(text)
-	return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":%s}],"max_tokens":6%s}`, model, content, more)
+	return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":%s}],"max_tokens":6,"temperature":0%s}`, model, content, more)
 }
 
 // decision asks and gives the model, route, reason and text of the answer.
@@ -223,6 +225,7 @@ func (y *yard) told(t *testing.T) {
 	require.Contains(t, string(data), `switchyard_decisions_total{decision="law",model="big",outcome="escalated",reason="keyword",virtual="auto"} 2`)
 	require.Contains(t, string(data), `switchyard_decisions_total{decision="law",model="plain",outcome="local",reason="private",virtual="auto"} 2`)
 	require.Contains(t, string(data), `switchyard_decision_seconds_count{virtual="auto"} 10`)
+	require.Contains(t, string(data), `switchyard_model_cost_total{model="big"} 8e-05`) // 2 · 10 prompt tokens at 2, 5 tokens at 8, of a million
 	log, err := os.ReadFile(filepath.Join(y.dir, "replay.jsonl"))
 	require.NoError(t, err)
 	require.Equal(t, 10, bytes.Count(log, []byte("\n")))
@@ -288,12 +291,34 @@ virtual:
   unsure: {routes: [{name: first, model: plain, cascade: {to: big, below: 0}}], default: plain, fallback: plain}
   sure: {routes: [{name: first, model: plain, cascade: {to: big, below: -99, first: 2}}], default: plain, fallback: plain}
 `)
-	_, want := y.ask("/v1/chat/completions", chat("plain", "And it came to pass", `,"temperature":0,"stream":true`))
-	for _, more := range []string{`,"temperature":0`, `,"temperature":0,"stream":true`} {
+	_, want := y.ask("/v1/chat/completions", chat("plain", "And it came to pass", `,"stream":true`))
+	for _, more := range []string{"", `,"stream":true`} {
 		model, _, reason, text := y.decision("unsure", "And it came to pass", more)
 		require.Equal(t, [3]string{"big", "cascade_unsure", "from elsewhere"}, [3]string{model, reason, text})
 		model, _, reason, text = y.decision("sure", "And it came to pass", more)
 		require.Equal(t, [3]string{"plain", "cascade_confident", streamed(t, want)}, [3]string{model, reason, text})
+	}
+}
+
+// What was spent today is known after a restart.
+func TestBudgetAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	text := fmt.Sprintf(models, "http://127.0.0.1:9") + "ledger: {file: account.jsonl}\nbudget: {daily: 3}\nvirtual: {auto: {default: big, fallback: plain}}\n"
+	c, err := config.Parse(filepath.Join(dir, "f.yaml"), []byte(text))
+	require.NoError(t, err)
+	for i, may := range []bool{true, false} {
+		s := setup.New(nil)
+		b, err := s.Build(context.Background(), c)
+		require.NoError(t, err)
+		core := b.Mix.Virtual[0].Core
+		ticket, _ := core.Budget.Take(2 * price.One)
+		require.Equal(t, may, ticket != nil, i)
+		if ticket != nil {
+			ticket.Settle(2 * price.One)
+			require.NoError(t, core.Ledger.Add(ledger.Entry{Model: "big", Decision: "escalated", Cost: 2 * price.One}))
+		}
+		require.NoError(t, b.Discard())
+		require.NoError(t, s.Close())
 	}
 }
 
