@@ -254,9 +254,12 @@ func (b *builder) virtual(c *config.Virtual) *serve.Virtual {
 	if c.Fallback == "" { // all models are local: the default is as good as any
 		v.Core.Fallback = c.Default
 	}
+	b.generates(c.At.At("default"), c.Default)
+	b.generates(c.At.At("fallback"), c.Fallback)
 	v.Table = &route.Table{Default: c.Default, Broken: v.Core.Fallback}
 	for _, r := range c.Routes {
 		row := route.Row{Name: r.Name, To: r.Model}
+		b.generates(r.At.At("model"), r.Model)
 		if r.When != nil {
 			row.If = b.signal(v, r.When)
 		}
@@ -264,6 +267,13 @@ func (b *builder) virtual(c *config.Virtual) *serve.Virtual {
 		v.Rows = append(v.Rows, b.row(&r))
 	}
 	return v
+}
+
+// generates refuses encoders where an answer is wanted.
+func (b *builder) generates(at config.Pos, name string) {
+	if m := b.model(name); m != nil && m.Dir != "" && isEncoder(m.Dir) {
+		b.fault(at, "a model that generates text", name+", an encoder")
+	}
 }
 
 func (b *builder) row(r *config.Route) (row serve.VirtualRow) {

@@ -415,7 +415,9 @@ func TestReloadUnderLoad(t *testing.T) {
 // Faults that only opening finds have their line too, and all are told.
 func TestBuildFaults(t *testing.T) {
 	dir := t.TempDir()
-	c, err := config.Parse(filepath.Join(dir, "f.yaml"), []byte(`models: {a: {dir: builtin}}
+	encoder, err := filepath.Abs("../../testdata/encoders/bert")
+	require.NoError(t, err)
+	c, err := config.Parse(filepath.Join(dir, "f.yaml"), []byte(`models: {a: {dir: builtin}, e: {dir: `+encoder+`}}
 routers:
   k: {kind: experts}
   d: {kind: difficulty, dir: nowhere}
@@ -429,6 +431,7 @@ virtual:
       - {when: {router: k, is: [poetry]}, model: a}
       - {name: b, when: {language: [klingon]}, model: a}
       - {name: c, when: {router: d, is: [strong]}, model: a}
+      - {name: d, model: e}
     default: a
     fallback: a
 `))
@@ -446,6 +449,7 @@ virtual:
 	} {
 		require.Contains(t, text, want)
 	}
-	require.Len(t, f, 6)
+	require.Contains(t, text, "f.yaml:15: virtual.v.routes[3].model: want a model that generates text, found e, an encoder")
+	require.Len(t, f, 7)
 	require.NoError(t, s.Close())
 }
