@@ -134,10 +134,12 @@ func (b *builder) guard() {
 		o.Skip = append(o.Skip, guard.Kind(k))
 	}
 	for _, p := range g.Patterns {
-		if slices.Contains(guard.Kinds(), guard.Kind(p.Name)) {
-			b.fault(p.At, "a name that is no kind of the guard's own", p.Name)
+		own, err := guard.NewPattern(p.Name, p.Regex.String())
+		if err != nil {
+			b.fault(p.At, "a pattern", err.Error())
+			continue
 		}
-		o.Patterns = append(o.Patterns, guard.Pattern{Kind: guard.Kind(p.Name), Find: p.Regex})
+		o.Patterns = append(o.Patterns, own)
 	}
 	if g.WordFile != "" {
 		words, err := readWords(g.WordFile)

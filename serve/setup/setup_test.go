@@ -257,6 +257,21 @@ func TestUpstreamKilledInMidStream(t *testing.T) {
 	require.Contains(t, string(log), `"failed":"broken_stream"`)
 }
 
+// A user's own patterns and words stay, or leave without them.
+func TestGuard(t *testing.T) {
+	const own = "guard: {policy: %s, words: [Falcon], patterns: {ticket: 'T-\\d{6}'}}\n"
+	y := open(t, auto+fmt.Sprintf(own, "local_only"))
+	for _, text := range []string{"the contract T-123456", "a contract of FALCON", "contract, pay to DE89 3704 0044 0532 0130 00"} {
+		model, _, reason, _ := y.decision("auto", text, "")
+		require.Equal(t, [2]string{"plain", "private"}, [2]string{model, reason}, text)
+	}
+	require.Zero(t, y.up.bytes.Load(), "not a byte")
+	y = open(t, auto+fmt.Sprintf(own, "redact"))
+	model, _, _, _ := y.decision("auto", "the contract T-123456 of Falcon", "")
+	require.Equal(t, "big", model)
+	require.Contains(t, *y.up.last.Load(), "the contract [TICKET] of [WORD]")
+}
+
 func TestUpstreamThatFailsFallsBack(t *testing.T) {
 	y := open(t, auto)
 	for _, status := range []int64{500, 429, 400} {
