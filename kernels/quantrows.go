@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/seed2fbf7788/switchyard/tensor"
 )
@@ -41,9 +40,7 @@ func (q *QuantRows) Resize(e *Engine, rows, cols int) {
 	lines := ceilDiv(ceilDiv(cols, stepDepth)*2*e.level.packed.block, 64) | 1 // odd: rows do not fall on the same sets
 	q.Rows, q.Cols, q.stride = rows, cols, 64*lines
 	if n := rows * q.stride; cap(q.data) < n {
-		b := make([]byte, n+63)
-		skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & 63)
-		q.data = b[skip : skip+n : skip+n]
+		q.data = room(n)
 	}
 	q.data = q.data[:rows*q.stride]
 }

@@ -80,7 +80,7 @@ func (st *state) add(m *Model, sp *Span) {
 func (st *state) size(m *tensor.Mat, rows, cols int) {
 	buf := st.bufs[m]
 	if cap(buf) < rows*cols {
-		buf = make([]float32, rows*cols)
+		buf = kernels.Room(rows * cols)
 		if st.bufs == nil {
 			st.bufs = map[*tensor.Mat][]float32{}
 		}

@@ -53,7 +53,9 @@ type buffer struct {
 
 // mat makes the buffer a matrix [rows, cols] of unspecified content.
 func (b *buffer) mat(rows, cols int) tensor.Mat {
-	b.data = sized(b.data, rows*cols)
-	b.last = tensor.MatOf(b.data, rows, cols)
+	if n := rows * cols; cap(b.data) < n {
+		b.data = kernels.Room(n)
+	}
+	b.last = tensor.MatOf(b.data[:rows*cols], rows, cols)
 	return b.last
 }
