@@ -135,7 +135,7 @@ func (d *Difficulty) Threshold(share float64) float64 {
 
 // TrainOptions of Train; the zero value works.
 type TrainOptions struct {
-	Landmarks int // prompts that the third part compares with; 0: 2048
+	Landmarks int // prompts that the third part compares with; 0: 4096
 	Buckets   int // of the n-grams; 0: some sixteen a row, at most 1<<17
 	Folds     int // of cross-validation; 0: 5
 	Progress  func(stage string, done, all int)
@@ -143,7 +143,7 @@ type TrainOptions struct {
 
 // defaults: few rows hold few n-grams, and many buckets would only cost time.
 func (o *TrainOptions) defaults(rows int) {
-	o.Landmarks, o.Folds = cmp.Or(o.Landmarks, 2048), cmp.Or(o.Folds, 5)
+	o.Landmarks, o.Folds = cmp.Or(o.Landmarks, 4096), cmp.Or(o.Folds, 5)
 	o.Buckets = cmp.Or(o.Buckets, min(1<<bits.Len(uint(16*rows)), 1<<17))
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
@@ -168,11 +168,7 @@ func Train(ctx context.Context, e *kernels.Engine, src Source, rows []Outcome, o
 	if err != nil {
 		return nil, nil, err
 	}
-	keep := 0
-	if src.Encoder != nil {
-		keep = src.Encoder.Dim()
-	}
-	d := &Difficulty{source: src, scale: newScaler(raw, keep), grams: learn.NGrams{Buckets: o.Buckets}, rows: len(rows)}
+	d := &Difficulty{source: src, scale: newScaler(raw, src.width()), grams: learn.NGrams{Buckets: o.Buckets}, rows: len(rows)}
 	for _, r := range raw {
 		d.scale.apply(r)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/seed2fbf7788/switchyard/learn"
 	"github.com/seed2fbf7788/switchyard/model"
@@ -45,7 +47,7 @@ func (s Source) read(ctx context.Context, prompts []string, progress func(done, 
 
 func (s Source) part(ctx context.Context, prompts []string) ([][]float32, error) {
 	if s.Encoder != nil {
-		return s.Encoder.Embed(ctx, prompts)
+		return s.embed(ctx, prompts)
 	}
 	rows := make([][]float32, len(prompts))
 	var err error
@@ -55,6 +57,57 @@ func (s Source) part(ctx context.Context, prompts []string) ([][]float32, error)
 		}
 	}
 	return rows, nil
+}
+
+// Shares of an encoder's row: what a question asks and what its options offer say different things of its difficulty.
+const (
+	shareWhole    = 0.8
+	shareQuestion = 0.6
+	shareOptions  = 0.6
+)
+
+// embed gives the embeddings of the whole prompt, of the question and of the options, side by side, [3·Dim]. A prompt without
+// options is all question.
+func (s Source) embed(ctx context.Context, prompts []string) ([][]float32, error) {
+	texts := slices.Clone(prompts)
+	at := make([]int, len(prompts)) // where the question's text is, the options' behind it; 0: nowhere
+	for i, p := range prompts {
+		if question, options := splitOptions(p); len(options) > 0 && strings.TrimSpace(question) != "" {
+			at[i] = len(texts)
+			texts = append(texts, question, strings.Join(options, " ; "))
+		}
+	}
+	vectors, err := s.Encoder.Embed(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([][]float32, len(prompts))
+	for i := range rows {
+		n := s.Encoder.Dim()
+		row, q := make([]float32, 3*n), i
+		if at[i] > 0 {
+			q = at[i]
+			addScaled(row[2*n:], vectors[q+1], shareOptions)
+		}
+		addScaled(row[:n], vectors[i], shareWhole)
+		addScaled(row[n:2*n], vectors[q], shareQuestion)
+		rows[i] = row
+	}
+	return rows, nil
+}
+
+func addScaled(dst, v []float32, by float32) {
+	for i, x := range v {
+		dst[i] += by * x
+	}
+}
+
+// width is the length of an encoder's row, 0 without one.
+func (s Source) width() int {
+	if s.Encoder == nil {
+		return 0
+	}
+	return 3 * s.Encoder.Dim()
 }
 
 // scaler brings the columns behind the first keep ones to mean 0 and a small spread, so that they stand beside an embedding

@@ -15,29 +15,50 @@ import (
 // ridge is a regression on the similarities to landmarks (Nyström's method, Williams & Seeger, NIPS 2000):
 // y = mean + Σ_j weight[j] · k(x, landmark j), k(x, c) = exp(-‖x-c‖² / (2·width)).
 type ridge struct {
+	ops    *kernels.Ops
 	points tensor.Mat // [m,D]
 	weight []float32
+	square []float32 // ‖landmark j‖²
 	mean   float64
 }
 
 const (
-	ridgeWidth   = 0.4
-	ridgePenalty = 10
+	ridgeWidth   = 0.3
+	ridgePenalty = 5
 )
 
-func kernel(x, c []float32) float64 {
-	sum := float32(0)
-	for i, v := range x {
-		d := v - c[i]
-		sum += float32(d * d)
+// newRidge prepares what at needs beside the points.
+func newRidge(ops *kernels.Ops, points tensor.Mat) *ridge {
+	r := &ridge{ops: ops, points: points, weight: make([]float32, points.Rows), square: make([]float32, points.Rows)}
+	for j := range r.square {
+		r.square[j] = square(points.Row(j))
 	}
-	return math.Exp(-float64(sum) / (2 * ridgeWidth))
+	return r
+}
+
+func square(x []float32) float32 {
+	sum := float32(0)
+	for _, v := range x {
+		sum += float32(v * v)
+	}
+	return sum
+}
+
+// similar fills dst[j] with k(x, landmark j): ‖x-c‖² = ‖x‖² + ‖c‖² - 2·x·c.
+func (r *ridge) similar(dst, x []float32) {
+	r.ops.AttnScores(dst, x, r.points.Data, r.points.Stride, 2)
+	own := square(x)
+	for j, dot := range dst {
+		dst[j] = float32(math.Exp(-float64(max(own+r.square[j]-dot, 0)) / (2 * ridgeWidth)))
+	}
 }
 
 func (r *ridge) at(x []float32) float64 {
+	k := make([]float32, len(r.weight))
+	r.similar(k, x)
 	y := r.mean
 	for j, w := range r.weight {
-		y += float64(w) * kernel(x, r.points.Row(j))
+		y += float64(w) * float64(k[j])
 	}
 	return y
 }
@@ -48,14 +69,15 @@ func fitRidge(e *kernels.Engine, rows [][]float32, y []float64, m int) (*ridge, 
 	order := shuffled(len(rows))
 	order = order[:min(m, len(order))]
 	m = len(order)
-	r := &ridge{points: tensor.NewMat(m, len(rows[0])), weight: make([]float32, m)}
+	points := tensor.NewMat(m, len(rows[0]))
 	for j, i := range order {
-		copy(r.points.Row(j), rows[i])
+		copy(points.Row(j), rows[i])
 	}
+	r := newRidge(e.Ops(), points)
 	for _, v := range y {
 		r.mean += v / float64(len(y))
 	}
-	k := &kernelJob{e: e, rows: rows, points: r.points, out: tensor.NewMat(m, len(rows))} // [m,N]
+	k := &kernelJob{r: r, rows: rows, out: tensor.NewMat(m, len(rows)), own: tensor.NewMat(e.Threads(), m)} // [m,N]
 	e.Run(len(rows), k)
 	system, right, err := r.normal(e, k.out, y)
 	if err != nil {
@@ -85,9 +107,11 @@ func (r *ridge) normal(e *kernels.Engine, k tensor.Mat, y []float64) (*mat.SymDe
 	}
 	e.MatMul(kernels.Product{Dst: kk, X: k, W: w})
 	system, right := mat.NewSymDense(m, nil), mat.NewVecDense(m, nil)
+	among := make([]float32, m)
 	for i := range m {
+		r.similar(among, r.points.Row(i))
 		for j := i; j < m; j++ {
-			system.SetSym(i, j, float64(kk.Row(i)[j])+ridgePenalty*kernel(r.points.Row(i), r.points.Row(j)))
+			system.SetSym(i, j, float64(kk.Row(i)[j])+ridgePenalty*float64(among[j]))
 		}
 		system.SetSym(i, i, system.At(i, i)+1e-3)
 		sum := 0.0
@@ -101,16 +125,18 @@ func (r *ridge) normal(e *kernels.Engine, k tensor.Mat, y []float64) (*mat.SymDe
 
 // kernelJob fills a column of out for each row.
 type kernelJob struct {
-	e      *kernels.Engine
-	rows   [][]float32
-	points tensor.Mat
-	out    tensor.Mat
+	r    *ridge
+	rows [][]float32
+	out  tensor.Mat
+	own  tensor.Mat // of each worker, [m]
 }
 
 // Do implements kernels.Job.
-func (j *kernelJob) Do(_, i int) {
-	for p := range j.points.Rows {
-		j.out.Row(p)[i] = float32(kernel(j.rows[i], j.points.Row(p)))
+func (j *kernelJob) Do(worker, i int) {
+	k := j.own.Row(worker)
+	j.r.similar(k, j.rows[i])
+	for p, v := range k {
+		j.out.Row(p)[i] = v
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/seed2fbf7788/switchyard/kernels"
 	"github.com/seed2fbf7788/switchyard/learn"
 	"github.com/seed2fbf7788/switchyard/loader"
 	"github.com/seed2fbf7788/switchyard/tensor"
@@ -93,6 +94,9 @@ func Open(dir string, src Source) (*Difficulty, error) {
 	if hash := src.hash(); hash != m.Source {
 		return nil, fmt.Errorf("%w: %s was trained with a model %.12s, found %.12s", learn.ErrFolder, RouterFile, m.Source, hash)
 	}
+	if m.Keep != src.width() {
+		return nil, fmt.Errorf("%w: %s: metadata %s: embedding: want %d columns, found %d (train it again)", learn.ErrFolder, RouterFile, metaKey, src.width(), m.Keep)
+	}
 	d := &Difficulty{source: src, grams: m.NGrams, rows: m.Rows}
 	for i, p := range m.Parts {
 		d.parts[i] = spread{p[0], p[1]}
@@ -123,7 +127,13 @@ func (d *Difficulty) readRest(f *loader.File, m routerMeta) error {
 		}
 		*p.dst = v
 	}
-	d.landmarks = &ridge{points: tensor.MatOf(points, m.Landmarks, m.Width), weight: weight, mean: m.Mean}
+	e, err := kernels.New(kernels.Options{Threads: 1})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	d.landmarks = newRidge(e.Ops(), tensor.MatOf(points, m.Landmarks, m.Width))
+	d.landmarks.weight, d.landmarks.mean = weight, m.Mean
 	d.scale = scaler{keep: m.Keep, mean: mean, spread: by}
 	for _, v := range q {
 		d.quantiles = append(d.quantiles, float64(v))
