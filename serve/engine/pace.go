@@ -15,13 +15,15 @@ import (
 type pace struct {
 	decode float64 // seconds of a step without prompts
 	usual  float64 // seconds of a step in which others decode and no short prompt is read
-	short  float64 // seconds that a token of a short prompt adds to it
+	short  float64 // seconds that a token of a short prompt adds to decode
 	long   float64 // seconds that a token of a long prompt adds to decode
 	alone  float64 // seconds of a token where nobody decodes: many at once, each cheaper
+
+	decodeAt int // texts that decoded in the last step that decode was learned from
 }
 
 const (
-	slackShort = 1.8
+	slackShort = 1.6
 	slackLong  = 0.8
 	shortText  = 1024 // tokens of a text that counts as short
 	minChunk   = 8    // prompts always get on
@@ -37,7 +39,7 @@ func (p *pace) budget(decoders, chunk int, short bool) int {
 	}
 	cost, spare := p.long, slackLong*p.decode
 	if short {
-		cost, spare = p.short, slackShort*p.usual
+		cost, spare = p.short, (1+slackShort)*p.usual-min(p.decode, p.usual)
 	}
 	if cost == 0 {
 		cost = dearer * p.alone
@@ -60,16 +62,20 @@ func (p *pace) learn(decoders, short, long int, d time.Duration) {
 	}
 	switch {
 	case short+long == 0:
-		p.decode = ease(p.decode, s, 0.3)
-	case short >= minChunk:
-		p.short = cautious(p.short, max(s-p.usual, 0)/float64(short))
-	case long >= minChunk:
+		p.decode, p.decodeAt = ease(p.decode, s, 0.3), decoders
+	case long == 0 && short >= minChunk && comparable(decoders, p.decodeAt):
+		p.short = cautious(p.short, max(s-p.decode, 0)/float64(short))
+	case short == 0 && long >= minChunk && comparable(decoders, p.decodeAt):
 		p.long = cautious(p.long, max(s-p.decode, 0)/float64(long))
 	}
 	if short == 0 {
 		p.usual = ease(p.usual, s, 0.1)
 	}
 }
+
+// comparable says whether a step with so many texts that decode can be held against one with others: what more texts cost is
+// not the prompts' doing.
+func comparable(decoders, at int) bool { return 4*max(decoders-at, at-decoders) <= at }
 
 func cautious(old, now float64) float64 {
 	if now > old {

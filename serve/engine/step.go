@@ -63,7 +63,7 @@ func (e *Engine) span(s share) model.Span {
 	return sp
 }
 
-// plan picks what the next step computes: every job that decodes, and prompts within the budget. The prompt that has
+// plan picks what the next step computes: every job that decodes, and prompts within the budget. Of one priority the prompt that has
 // least left goes first, so that a short one does not wait behind a long one. Where others decode, long prompts are read only
 // where no short one waits, and in every eighth step whatever comes.
 func (e *Engine) plan() []share {
@@ -89,7 +89,9 @@ func (e *Engine) plan() []share {
 // chunks shares a step's budget among the prompts, where so many others decode.
 func (e *Engine) chunks(prompts []*Job, decoders int) []share {
 	first, short := slices.MinFunc(prompts, order), slices.ContainsFunc(prompts, (*Job).short)
-	slices.SortStableFunc(prompts, func(a, b *Job) int { return cmp.Or(cmp.Compare(a.left(), b.left()), order(a, b)) })
+	slices.SortStableFunc(prompts, func(a, b *Job) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.left(), b.left()), order(a, b))
+	})
 	budget, long := e.pace.budget(decoders, e.opts.Chunk, short), e.opts.Chunk
 	if short && decoders > 0 { // long prompts wait, but for their turn
 		if long = 0; e.steps%patience == 0 && !first.short() {

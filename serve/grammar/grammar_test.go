@@ -252,6 +252,23 @@ func bench(b *testing.B, v *grammar.Vocab) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(64*(i+1)), "ns/token")
 		}
 	})
+	b.Run("list", func(b *testing.B) { // of short strings: bounds are never far
+		for i := 0; b.Loop(); i++ {
+			b.StopTimer()
+			g, err := v.Schema(fmt.Appendf(nil, `{"type":"object","properties":{"a%d":{"type":"array","items":{"type":"string","minLength":2,"maxLength":40},"minItems":3}},"required":["a%d"],"additionalProperties":false}`, i, i))
+			require.NoError(b, err)
+			c := g.New()
+			c.Write(fmt.Sprintf(`{"a%d":["`, i))
+			b.StartTimer()
+			for k := range 64 {
+				c.Mask(1000, nil)
+				if c.Write("a"); k%32 == 31 {
+					c.Write(`","`)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(64*(i+1)), "ns/token")
+		}
+	})
 	b.Run("later", func(b *testing.B) {
 		g, err := v.Schema(schema)
 		require.NoError(b, err)
