@@ -34,11 +34,6 @@ func panelQ42NEON(a *packedArgs)
 //go:noescape
 func panelQ43NEON(a *packedArgs)
 
-// quantNEON quantises n > 0 blocks of 32 activations.
-//
-//go:noescape
-func quantNEON(dst *byte, x *float32, n int)
-
 // panelQ81NEONDot multiplies 1 rows of X with a panel of Q8P.
 //
 //go:noescape

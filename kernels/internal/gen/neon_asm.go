@@ -132,10 +132,8 @@ var (
 	saddlp = form{"saddlp", 0x4e602800, "4s", "8h", ""}
 	uxtl   = form{"ushll", 0x2f08a400, "8h", "8b, #0", ""}
 	uxtlh  = form{"ushll", 0x2f10a400, "4s", "4h, #0", ""}
-	uxtlh2 = form{"ushll2", 0x6f10a400, "4s", "8h, #0", ""}
 	sxtl   = form{"sshll", 0x0f08a400, "8h", "8b, #0", ""}
 	sxtlh  = form{"sshll", 0x0f10a400, "4s", "4h, #0", ""}
-	sxtlh2 = form{"sshll2", 0x4f10a400, "4s", "8h, #0", ""}
 )
 
 // v3 is op d, n, m.
@@ -213,7 +211,6 @@ func (f *arm) fmovw(r, n int) { f.w(0x1e260000|reg(n)<<5|reg(r), "fmov w%d, s%d"
 // Scalars, in lane 0; the other lanes become 0.
 var (
 	fadds = form{op: "fadd", word: 0x1e202800}
-	fsubs = form{op: "fsub", word: 0x1e203800}
 	fmuls = form{op: "fmul", word: 0x1e200800}
 	fdivs = form{op: "fdiv", word: 0x1e201800}
 )
