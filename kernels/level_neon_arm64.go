@@ -56,6 +56,11 @@ func packedNEON() packKernels {
 	k.panel[q4] = []func(*packedArgs){nil, panelQ41NEON, panelQ42NEON, panelQ43NEON}
 	p := packedGeneric()
 	p.macs, p.quant, p.panel = 2<<20, quantNEON, k.runPanel
+	p.pack[q8] = func(p *panelPacking) {
+		if p.steps > 0 {
+			packQ8NEON(&p.dst[0], &p.w[0], 4*p.stride(), p.steps)
+		}
+	}
 	return p
 }
 

@@ -11,6 +11,7 @@ var armRooms = []armRoom{
 	{name: "tile", neon: []func(*arm){armTiles}},
 	{name: "packed", neon: []func(*arm){func(f *arm) { armPanels(f, false) }}, dot: func(f *arm) { armPanels(f, true) }},
 	{name: "quant", neon: []func(*arm){armQuant}},
+	{name: "pack", neon: []func(*arm){armPack}},
 	{name: "element", neon: []func(*arm){armElementRoom, armConvertRoom}},
 	{name: "act", neon: []func(*arm){armActRoom}},
 	{name: "fold", neon: []func(*arm){armFoldRoom, armSoftmaxRoom}},

@@ -239,6 +239,7 @@ var (
 	wsize16 = width{"q", 16, 0x3dc00000, 0x3d800000}
 	wsize8  = width{"d", 8, 0xfd400000, 0xfd000000}
 	wsize4  = width{"s", 4, 0xbd400000, 0xbd000000}
+	wsize2  = width{"h", 2, 0x7d400000, 0x7d000000}
 )
 
 func (w width) at(off int) uint32 {
