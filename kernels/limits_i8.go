@@ -1,8 +1,8 @@
 package kernels
 
 // PeakI8 measures the rate of int8 dot products of the engine's level with all its threads, in 10⁹ operations a second
-// (a multiply-add counts as 2), in the manner of [PeakF32]: VPDPBUSD where the level has it, VPMADDWD and an addition on
-// avx2, a Go loop on generic.
+// (a multiply-add counts as 2), in the manner of [PeakF32]: VPDPBUSD or SDOT where the level has it, VPMADDWD and an
+// addition on avx2, SMLAL on neon, a Go loop on generic.
 func PeakI8(e *Engine) float64 {
 	j := &peakI8Job{e: e}
 	ops := 2 * len(j.x)
