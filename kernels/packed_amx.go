@@ -79,12 +79,13 @@ type tilesArgs struct {
 	lines                  int // to prefetch of each in a step
 	more                   int // 0: outputs start at zero
 	last                   int // not 0: they go to dst in the end
-	left                   int // steps
+	_                      int // steps left, counted by the kernel
 	aheadX                 uintptr
 	aheadSteps, aheadTiles int
 }
 
-// pairTiles are the kernels of a level with tiles, by rows of X, 11 to 16: what 32 rows or more are cut into. widen fills a panel's records, the first step at p.
+// pairTiles are the kernels of a level with tiles, by rows of X, 11 to 16: what 32 rows or more are cut into. widen fills
+// a panel's records, the first step at p.
 type pairTiles struct {
 	pair  [numPackFormats][]func(*tilesArgs)
 	fetch func(p uintptr, lines int)
