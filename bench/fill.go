@@ -16,7 +16,7 @@ func (row *ModelRow) fill(t test, c Cost, l Limits) {
 	row.Fraction = row.TokS / row.Limit
 	row.Bytes, row.Ops, row.Router = c.Bytes, c.Total(), c.Router
 	row.OpsF32, row.OpsInt8, row.OpsBF16 = c.Ops[model.F32], c.Ops[model.Int8], c.Ops[model.BF16]
-	row.Read, row.F32, row.Int8, row.BF16, row.Tile = l.Read, l.F32, l.Int8, l.BF16, l.Tile
+	row.Read, row.F32, row.Int8, row.BF16, row.Tile, row.TileBF16 = l.Read, l.F32, l.Int8, l.BF16, l.Tile, l.TileBF16
 }
 
 func median(list []float64) float64 {

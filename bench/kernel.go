@@ -47,6 +47,7 @@ type KernelRow struct {
 	F32       float64 `json:"f32_gflops"`
 	Int8      float64 `json:"int8_gops"`
 	Tile      float64 `json:"int8_tiles_gops"` // 0: the level has no tiles
+	TileBF16  float64 `json:"bf16_tiles_gflops"`
 	BF16      float64 `json:"bf16_gflops"`
 	Memory    float64 `json:"memory_gb_s"` // from memory far beyond the caches
 	Footprint int     `json:"footprint"`   // bytes that the calls go round in
@@ -249,7 +250,7 @@ func (r *kernelRun) measure(op kernelOp, dtype string, rows int, e *kernels.Engi
 	row := KernelRow{
 		Op: op.name, DType: dtype, Level: e.Level(), Threads: e.Threads(), Rows: rows, Shape: c.shape, Ns: median(times) * 1e9,
 		StdDev: deviation(times) * 1e9, Ops: c.ops, Bytes: c.bytes, Footprint: c.footprint,
-		Read: max(before.near, after.near), Memory: l.Read, F32: l.F32, Int8: l.Int8, BF16: l.BF16, Tile: l.Tile,
+		Read: max(before.near, after.near), Memory: l.Read, F32: l.F32, Int8: l.Int8, BF16: l.BF16, Tile: l.Tile, TileBF16: l.TileBF16,
 	}
 	row.samples = pick(times, 10)
 	row.Gops, row.GBs = c.ops/row.Ns, c.bytes/row.Ns

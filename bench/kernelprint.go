@@ -25,6 +25,7 @@ func (r KernelRow) cells() []cell {
 		{"f32", rate(r.F32), 4},
 		{"int8", rate(r.Int8), 4},
 		{"int8 tiles", rate(r.Tile), 1},
+		{"bf16 tiles", rate(r.TileBF16), 1},
 		{"bf16", rate(r.BF16), 4},
 	}
 }

@@ -15,11 +15,13 @@ type Limits struct {
 	BF16 float64 // the same of the bf16 dot product
 	Int8 float64 // GOP/s of the int8 dot product
 	Tile float64 // the same of int8 tiles; no fraction is taken of it
+
+	TileBF16 float64 // and of bf16 tiles, in GFLOP/s: products of f32 activations take three of them
 }
 
 // Best is the better of each.
 func (l Limits) Best(o Limits) Limits {
-	return Limits{max(l.Read, o.Read), max(l.F32, o.F32), max(l.BF16, o.BF16), max(l.Int8, o.Int8), max(l.Tile, o.Tile)}
+	return Limits{max(l.Read, o.Read), max(l.F32, o.F32), max(l.BF16, o.BF16), max(l.Int8, o.Int8), max(l.Tile, o.Tile), max(l.TileBF16, o.TileBF16)}
 }
 
 // peak is the rate of one kind of arithmetic in operations per second. A level that lacks the instruction does such
@@ -62,7 +64,7 @@ func NewMeter(bytes int) *Meter {
 // Measure takes all limits of an engine.
 func (m *Meter) Measure(e *kernels.Engine) Limits {
 	return Limits{Read: m.near(e, m.bytes), F32: m.peak(e, model.F32), BF16: m.peak(e, model.BF16), Int8: m.peak(e, model.Int8),
-		Tile: kernels.PeakTilesI8(e)}
+		Tile: kernels.PeakTilesI8(e), TileBF16: kernels.PeakTilesBF16(e)}
 }
 
 // peak measures the rate of one kind of arithmetic; 0 where the level lacks it.

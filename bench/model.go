@@ -60,6 +60,7 @@ type ModelRow struct {
 	F32       float64   `json:"f32_gflops"`
 	Int8      float64   `json:"int8_gops"`
 	Tile      float64   `json:"int8_tiles_gops"` // 0: the level has no tiles
+	TileBF16  float64   `json:"bf16_tiles_gflops"`
 	BF16      float64   `json:"bf16_gflops"`
 	Allocs    float64   `json:"allocs_per_token"` // least of the repetitions: now and then the runtime allocates for itself
 	OpsF32    float64   `json:"ops_f32"`

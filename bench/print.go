@@ -195,6 +195,7 @@ func (r ModelRow) cells() []cell {
 		{"f32", rate(r.F32), 5},
 		{"int8", rate(r.Int8), 5},
 		{"int8 tiles", rate(r.Tile), 1},
+		{"bf16 tiles", rate(r.TileBF16), 1},
 		{"bf16", rate(r.BF16), 5},
 		{"allocs/tok", fmt.Sprintf("%.3g", r.Allocs), 1},
 	}

@@ -28,6 +28,7 @@
 // Rows whose length is no multiple of L are taken as padded with zeros. Levels differ from each other in f32 rounding
 // only: generic rounds the product and the sum apart, the others fuse them; those of eight lanes agree, on amd64 and on
 // arm64. Products with packed weights go another way, which is the same on every level: see matmul_packed.go.
+// With [Options].Parts, or BF16, products with bf16 weights on level amx go a third: see parts.go.
 //
 // # Rooms
 //

@@ -80,7 +80,7 @@ func TestOpsStayInside(t *testing.T) {
 
 func TestMatMulStaysInside(t *testing.T) {
 	eachLevel(t, func(t *testing.T, level string) {
-		engines := []*Engine{engine(t, level, 1), engineBF16(t, level, 1)}
+		engines := []*Engine{engine(t, level, 1), engineBF16(t, level, 1), partsEngine(t, level, 1)}
 		r := rand.New(rand.NewPCG(15, 16))
 		x, w, dst, bias := edgeOf(t, 1<<16), edgeOf(t, 1<<16), edgeOf(t, 1<<14), edgeOf(t, 1<<12)
 		for range 400 {
@@ -94,6 +94,8 @@ func TestMatMulStaysInside(t *testing.T) {
 				engines[0].MatMul(p)
 				requireNear(t, p, note)
 				if d == tensor.BF16 {
+					engines[2].MatMul(p)
+					requireNear(t, p, note+" in parts")
 					engines[1].MatMul(p)
 					requireNear(t, roundedBF16(p), note+" rounded")
 				}

@@ -16,6 +16,7 @@ type Gated struct {
 	Gate, Up         Matrix
 	GateBias, UpBias []float32
 	Act              Activation
+	Ready            *ReadyRow // X prepared by ReadyRow.Fill, or nil
 
 	Then, ThenUp []byte // what is read after this call, of weights like Gate and like Up (see [Product.Then])
 }
@@ -30,8 +31,8 @@ func (e *Engine) GatedBlock(worker int, dst, x tensor.Mat, gate, up Matrix, gate
 // Gated computes columns [n0,n1) of g, as GatedBlock does. With DstQ n0 must be a multiple of 32, and n1 as well unless
 // it is N.
 func (e *Engine) Gated(worker int, g *Gated, n0, n1 int) {
-	pg := Product{Dst: g.Dst, X: g.X, XQ: g.XQ, W: g.Gate, Bias: g.GateBias}
-	pu := Product{Dst: g.Dst, X: g.X, XQ: g.XQ, W: g.Up, Bias: g.UpBias}
+	pg := Product{Dst: g.Dst, X: g.X, XQ: g.XQ, W: g.Gate, Bias: g.GateBias, Ready: g.Ready}
+	pu := Product{Dst: g.Dst, X: g.X, XQ: g.XQ, W: g.Up, Bias: g.UpBias, Ready: g.Ready}
 	if g.DstQ.data != nil {
 		if g.DstQ.Rows != pg.rows() || g.DstQ.Cols != g.Gate.Rows {
 			panic(fmt.Sprintf("kernels.Gated: quantised dst [%d %d] of x [%d] · w [%d]ᵀ", g.DstQ.Rows, g.DstQ.Cols, pg.rows(), g.Gate.Rows))
@@ -52,8 +53,10 @@ func (e *Engine) Gated(worker int, g *Gated, n0, n1 int) {
 		pu.XQ = pg.XQ
 	}
 	then := [2][]byte{e.then(g.Then, &g.Gate, n0, n1), e.then(g.ThenUp, &g.Up, n0, n1)}
-	for t := 0; t < rows; t += gatedRows {
-		t1 := min(t+gatedRows, rows)
+	height := e.gatedHeight(&pg, &pu)
+	for t := 0; t < rows; t += height {
+		t1 := min(t+height, rows)
+		e.gatedParts(worker, &pg, &pu, t, t1)
 		for n := n0; n < n1; {
 			end := min(n/gatedCols*gatedCols+gatedCols, n1)
 			next := then
@@ -64,6 +67,25 @@ func (e *Engine) Gated(worker int, g *Gated, n0, n1 int) {
 			n = end
 		}
 	}
+}
+
+// gatedHeight is how many rows are taken at once.
+func (e *Engine) gatedHeight(g, u *Product) int {
+	if e.tiled(g) && e.tiled(u) {
+		return min(gatedRows, e.partsHeight(g.W.Cols))
+	}
+	return gatedRows
+}
+
+// gatedParts packs rows [t,t1) of X for both products, where both go through tiles.
+func (e *Engine) gatedParts(worker int, g, u *Product, t, t1 int) {
+	if !e.tiled(g) || !e.tiled(u) {
+		return
+	}
+	if g.parts = g.Ready.of(g); g.parts.parts == 0 {
+		g.parts = e.splitRows(worker, g.X.Slice(t, t1))
+	}
+	u.parts = g.parts
 }
 
 // gatedTile computes rows [t0,t1) and columns [n0,n1) through the scratch of the worker; next are the weights that are
@@ -134,9 +156,9 @@ func (e *Engine) gatedPair(s *scratch, g, u *Product, n0, n1 int, next [2][]byte
 // gatedRows is packedRows as well; gatedCols is a multiple of the blocks of quantised activations.
 const gatedRows, gatedCols = 96, 64
 
-// sub is rows [t0,t1) and columns [n0,n1) of a product, its result in buf, all of its weight.
+// sub is rows [t0,t1) and columns [n0,n1) of a product, its result in buf, all of its weight; parts are of these rows.
 func sub(p *Product, buf []float32, t0, t1, n0, n1 int) Product {
-	q := Product{Dst: tensor.MatOf(buf, t1-t0, n1-n0), W: p.W}
+	q := Product{Dst: tensor.MatOf(buf, t1-t0, n1-n0), W: p.W, parts: p.parts}
 	if p.quantised() {
 		q.XQ = p.XQ.Slice(t0, t1)
 	} else {

@@ -9,6 +9,7 @@ func levelAMX() level {
 	l := levelAVX512VNNI()
 	l.name, l.packed, l.allowed = "amx", packedAMX(), askTiles
 	l.peak.tilesI8 = peakTilesI8AMX
+	l.mat.parts, l.peak.tilesBF16 = partsAMX(), peakTilesBF16AMX
 	return l
 }
 

@@ -14,7 +14,8 @@ type peakKernels struct {
 	i8    func(n int) // the same of dot products of bytes
 	ops   int         // integer operations of a round
 
-	tilesI8 func(n int) // n rounds of 4 products of whole tiles of bytes; nil where the level has none
+	tilesI8   func(n int) // n rounds of 4 products of whole tiles of bytes; nil where the level has none
+	tilesBF16 func(n int) // n rounds of 4 products of whole tiles of bf16; nil where the level has none
 }
 
 // PeakF32 measures the f32 multiply-add rate of the engine's level with all its threads, in GFLOP/s (a multiply-add
@@ -34,10 +35,26 @@ func PeakBF16(e *Engine) float64 {
 	return best(e, &peakJob{f: p.bf16}, 8*e.Threads(), 20, float64(peakRounds)*float64(2*p.flops)*float64(8*e.Threads()))
 }
 
-// BF16Pays says whether products with BF16 weights are faster with [Options].BF16: whether this CPU's bf16 dot product
-// outruns its f32 multiply-add. It measures both on the calling goroutine, which takes some tens of microseconds.
+// PeakTilesBF16 is [PeakF32] of the products of bf16 tiles, 0 where the level has none. Products of f32 activations take
+// three of them (see parts.go).
+func PeakTilesBF16(e *Engine) float64 {
+	f := e.level.peak.tilesBF16
+	if f == nil {
+		return 0
+	}
+	const flops, slower = 4 * 2 * tileRows * tileRows * tileCols, 8
+	j := &peakJob{f: func(n int) { f(n / slower) }}
+	return best(e, j, 8*e.Threads(), 20, float64(peakRounds/slower)*flops*float64(8*e.Threads()))
+}
+
+// BF16Pays says whether products with BF16 weights are faster with [Options].BF16: with tiles, which then have a third
+// of the work, or where this CPU's bf16 dot product outruns its f32 multiply-add. That it measures on the calling
+// goroutine, which takes some tens of microseconds.
 func BF16Pays(e *Engine) bool {
 	p := &e.level.peak
+	if p.tilesBF16 != nil {
+		return true
+	}
 	return p.bf16 != nil && 2*shortest(p.f32) > shortest(p.bf16)
 }
 

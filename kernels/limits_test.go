@@ -26,6 +26,14 @@ func TestLimits(t *testing.T) {
 func TestLimitBF16(t *testing.T) {
 	eachLevel(t, func(t *testing.T, level string) {
 		e := engine(t, level, 1)
+		if level == "amx" {
+			tiles, peak := PeakTilesBF16(e), PeakF32(e)
+			t.Logf("%.1f GFLOP/s of bf16 tiles, %.1f of f32", tiles, peak)
+			require.Greater(t, tiles, peak)
+			require.True(t, BF16Pays(e))
+			return
+		}
+		require.Zero(t, PeakTilesBF16(e))
 		peak := PeakBF16(e)
 		if e.level.mat.dot[1] == nil {
 			require.Zero(t, peak)

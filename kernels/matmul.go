@@ -14,11 +14,15 @@ type Product struct {
 	XQ     QuantRows
 	W      Matrix
 	Bias   []float32
-	Exact  bool // X is never rounded, whatever the engine's option BF16 says
+	Exact  bool // f32 multiply-adds: X is never rounded, whatever the engine's option BF16 says, nor cut into parts
+
+	Ready *ReadyRow // X prepared by ReadyRow.Fill, or nil; it must hold the same numbers
 
 	// Then are the weights that are read after this call (see [Matrix.From]), where the caller knows better than the
 	// columns tell; their beginning is brought near at the end. No result depends on it.
 	Then []byte
+
+	parts partRows // X as parts, where they stand ready
 }
 
 // rows is T.
@@ -77,6 +81,7 @@ func (e *Engine) MatMul(ps ...Product) {
 	}
 	e.quantiseParts(m.parts)
 	e.packLanes(m.parts)
+	e.splitParts(m.parts)
 	e.Run(chunks, m)
 	clear(m.parts)
 }
@@ -101,17 +106,24 @@ func (e *Engine) cut(p Product, first int) matMulPart {
 	if t == 0 || n == 0 {
 		return matMulPart{first: first, end: first}
 	}
-	if e.lanesPay(&p) {
+	if !e.tiled(&p) && e.lanesPay(&p) {
 		return e.cutLanes(p, first)
 	}
 	most := e.level.mat.maxRows()
-	if p.W.Packed() {
+	multiple := tileMultiple
+	switch {
+	case p.W.Packed():
 		most = packedRows
+	case e.tiled(&p):
+		most, multiple = e.partsHeight(p.W.Cols), 2*tileRows
 	}
 	blocks := ceilDiv(t, most)
-	rows := ceilDiv(ceilDiv(t, blocks), tileMultiple) * tileMultiple
+	rows := ceilDiv(ceilDiv(t, blocks), multiple) * multiple
 	m := matMulPart{Product: p, first: first, height: rows, rowBlocks: ceilDiv(t, rows)}
 	m.cols = e.BlockCols(min(t, rows), m.rowBlocks, p.W)
+	if e.tiled(&p) {
+		m.cols = e.partsBlockCols(min(t, rows), m.rowBlocks*n, p.W.Cols, chunkMACsTiles)
+	}
 	m.end = first + m.rowBlocks*ceilDiv(n, m.cols)
 	return m
 }
@@ -141,6 +153,9 @@ func (m *matMulJob) Do(worker, chunk int) {
 	if then := m.then(i, chunk+p.first+len(m.e.scratch)); then != nil {
 		part.Then = then
 	}
+	if p.parts.parts > 0 {
+		part.parts = p.parts.slice(r, end)
+	}
 	m.e.block(worker, &part, n, min(n+p.cols, p.W.Rows))
 }
 
@@ -168,6 +183,10 @@ func (e *Engine) Block(worker int, p Product, n0, n1 int) {
 func (e *Engine) block(worker int, p *Product, n0, n1 int) {
 	if p.W.Packed() {
 		e.blockPacked(worker, p, n0, n1)
+		return
+	}
+	if e.tiled(p) {
+		e.blockParts(worker, p, n0, n1)
 		return
 	}
 	if e.bf16 && !p.Exact && p.W.DType == tensor.BF16 {
@@ -204,6 +223,9 @@ func (e *Engine) BlockRows(rowsOfX, n, k int) int {
 func (e *Engine) BlockCols(rowsOfX, rowBlocks int, w Matrix) int {
 	if w.Packed() {
 		return e.packedCols(rowsOfX, w.Rows*rowBlocks, w.Cols)
+	}
+	if e.tiledWeight(w) {
+		return e.partsBlockCols(rowsOfX, w.Rows*rowBlocks, w.Cols, partsMACs)
 	}
 	return e.BlockRows(rowsOfX, w.Rows*rowBlocks, w.Cols)
 }

@@ -98,7 +98,7 @@ func depths() []int {
 
 func TestMatMulNearFloat64(t *testing.T) {
 	eachLevel(t, func(t *testing.T, level string) {
-		e := engine(t, level, 2)
+		e, parts := engine(t, level, 2), partsEngine(t, level, 2)
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, d := range weightTypes {
 			for _, k := range depths() {
@@ -110,6 +110,10 @@ func TestMatMulNearFloat64(t *testing.T) {
 					}
 					e.MatMul(p)
 					requireNear(t, p, fmt.Sprintf("%v T=%d N=%d K=%d", d, rows, n, k))
+					if d == tensor.BF16 {
+						parts.MatMul(p)
+						requireNear(t, p, fmt.Sprintf("parts T=%d N=%d K=%d", rows, n, k))
+					}
 				}
 			}
 		}

@@ -33,6 +33,8 @@ type scratch struct {
 
 	laneStack []float32 // [laneLevels][tiles of a call][laneTile]
 	lanePanel []float32 // weights of the panels of a chunk, transposed; grows to the longest row
+
+	parts scratchParts
 }
 
 func newScratch(l *level) scratch {
@@ -54,6 +56,9 @@ func newScratch(l *level) scratch {
 		s.room = newTileRoom()
 	}
 	s.allocTiles(&l.mat)
+	if l.mat.parts.turn != nil {
+		s.parts = newScratchParts()
+	}
 	return s
 }
 

@@ -38,6 +38,7 @@ type matKernels struct {
 	dot         kernelsByRows             // bf16 by bf16; nil where the CPU has no such product
 	widen       [numFormats]func(dst []float32, src []byte)
 	lane        laneKernels
+	parts       partsKernels // bf16 weights through tiles
 }
 
 func (m *matKernels) maxRows() int {

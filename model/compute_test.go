@@ -36,5 +36,5 @@ func TestComputeBF16(t *testing.T) {
 	}
 	_, err := model.OpenFS(builtin.FS(), model.Options{Compute: "fp8"})
 	require.ErrorIs(t, err, model.ErrOption)
-	require.ErrorContains(t, err, `want f32 or bf16, found "fp8"`)
+	require.ErrorContains(t, err, `want f32, bf16 or bf16x3, found "fp8"`)
 }

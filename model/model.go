@@ -25,7 +25,7 @@ type Options struct {
 	Gate    string // overrides of the gates, such as "layers=4-8;topk=4;drop=3,5"; see moe.ParseGate
 	Context int    // tokens that a sequence may hold; 0: what the model was made for
 	Chunk   int    // tokens of a prompt that are computed at once; 0: 512
-	Compute string // "" or "f32"; "bf16" rounds activations before products with bf16 weights, all but the router's
+	Compute string // "" or "f32"; "bf16" rounds activations before products with bf16 weights, all but the router's; "bf16x3" see ComputeBF16x3
 	KV      string // how keys and values are kept: "" or "f32", or "f16" in half the memory
 
 	// Quant is the form of the large matrices: "" or "none" as the folder has them, "int8", "int4" or "mixed" (experts and
@@ -172,7 +172,7 @@ func (o *Options) engine() (*kernels.Engine, error) {
 			return nil, err
 		}
 	}
-	return kernels.New(kernels.Options{Level: level, Threads: o.Threads, BF16: o.Compute == ComputeBF16})
+	return kernels.New(kernels.Options{Level: level, Threads: o.Threads, BF16: o.Compute == ComputeBF16, Parts: o.Compute == ComputeBF16x3})
 }
 
 func (m *Model) start() error {
@@ -190,6 +190,10 @@ func (m *Model) start() error {
 const (
 	ComputeF32  = "f32"
 	ComputeBF16 = "bf16"
+
+	// ComputeBF16x3 is f32 where the level has tiles of bfloat16: activations in three exact parts (kernels.Options.Parts).
+	// Elsewhere it is ComputeF32.
+	ComputeBF16x3 = "bf16x3"
 )
 
 // The forms of Options.KV.
@@ -202,8 +206,8 @@ func (o *Options) check() error {
 	if o.KV != "" && o.KV != KVF32 && o.KV != KVF16 {
 		return fmt.Errorf("%w: KV: want %s or %s, found %q", ErrOption, KVF32, KVF16, o.KV)
 	}
-	if o.Compute != "" && o.Compute != ComputeF32 && o.Compute != ComputeBF16 {
-		return fmt.Errorf("%w: Compute: want %s or %s, found %q", ErrOption, ComputeF32, ComputeBF16, o.Compute)
+	if o.Compute != "" && o.Compute != ComputeF32 && o.Compute != ComputeBF16 && o.Compute != ComputeBF16x3 {
+		return fmt.Errorf("%w: Compute: want %s, %s or %s, found %q", ErrOption, ComputeF32, ComputeBF16, ComputeBF16x3, o.Compute)
 	}
 	for _, f := range []struct {
 		name  string

@@ -40,6 +40,7 @@ type unit struct {
 	in, inner, out tensor.Mat
 	aux            tensor.Mat // [M,I] up of the clamped activations
 	inQ, innerQ    kernels.QuantRows
+	ready          *kernels.ReadyRow // in, then inner, of a call of one token; or nil
 }
 
 // innerBuffers hold what stands between the products of some units.
@@ -103,18 +104,18 @@ func (u *unit) rise(e *kernels.Engine, worker, a, b int, then [2][]byte) {
 	case ActGLU:
 		e.Gated(worker, &kernels.Gated{
 			Dst: u.inner, X: u.in, DstQ: u.innerQ, XQ: u.inQ, Gate: m.Gate, Up: m.Up,
-			GateBias: m.GateBias, UpBias: m.UpBias, Act: m.Act.Func, Then: then[0], ThenUp: then[1],
+			GateBias: m.GateBias, UpBias: m.UpBias, Act: m.Act.Func, Then: then[0], ThenUp: then[1], Ready: u.ready,
 		}, a, b)
 		return
 	case ActPlain:
-		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias, Then: then[1]}, a, b)
+		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias, Then: then[1], Ready: u.ready}, a, b)
 		for t := range u.out.Rows {
 			row := u.inner.Row(t)[a:b]
 			e.Ops().Act(row, row, m.Act.Func)
 		}
 	default:
-		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Gate, Bias: m.GateBias, Then: m.Up.From(a)}, a, b)
-		e.Block(worker, kernels.Product{Dst: u.aux, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias, Then: then[0]}, a, b)
+		e.Block(worker, kernels.Product{Dst: u.inner, X: u.in, XQ: u.inQ, W: m.Gate, Bias: m.GateBias, Then: m.Up.From(a), Ready: u.ready}, a, b)
+		e.Block(worker, kernels.Product{Dst: u.aux, X: u.in, XQ: u.inQ, W: m.Up, Bias: m.UpBias, Then: then[0], Ready: u.ready}, a, b)
 		for t := range u.out.Rows {
 			m.Act.apply(u.inner.Row(t)[a:b], u.aux.Row(t)[a:b])
 		}
@@ -128,5 +129,5 @@ func (u *unit) rise(e *kernels.Engine, worker, a, b int, then [2][]byte) {
 
 // fall computes columns [a,b) of out. Serial, inside a Job. The weights that are read then are known, or nil.
 func (u *unit) fall(e *kernels.Engine, worker, a, b int, then []byte) {
-	e.Block(worker, kernels.Product{Dst: u.out, X: u.inner, XQ: u.innerQ, W: u.m.Down, Bias: u.m.DownBias, Then: then}, a, b)
+	e.Block(worker, kernels.Product{Dst: u.out, X: u.inner, XQ: u.innerQ, W: u.m.Down, Bias: u.m.DownBias, Then: then, Ready: u.ready}, a, b)
 }

@@ -44,6 +44,7 @@ type upJob struct {
 	units  []unit
 	pieces []piece
 	gate   *kernels.Product // or nil
+	ready  kernels.ReadyRow // of the row that all units of one token read
 }
 
 func (j *upJob) run(e *kernels.Engine, units []unit, gate *kernels.Product) {
@@ -56,6 +57,15 @@ func (j *upJob) run(e *kernels.Engine, units []unit, gate *kernels.Product) {
 			w.Cols += u.m.Gate.Cols // a column is one of both
 		}
 		j.pieces = cut(j.pieces, e, i, u.out.Rows, blocks, w, kernels.QuantBlock)
+	}
+	if len(units) > 0 && units[0].in.Rows == 1 {
+		j.ready.Fill(e, units[0].in, units[0].m.Up)
+	}
+	for i := range units {
+		u := &units[i]
+		if u.ready = nil; u.in.Rows == 1 && &u.in.Data[0] == &units[0].in.Data[0] {
+			u.ready = &j.ready
+		}
 	}
 	n := len(j.pieces)
 	if gate != nil {
@@ -97,6 +107,7 @@ func (j *downJob) run(e *kernels.Engine, units []unit) {
 	blocks := blocksOf(units)
 	for i := range units {
 		u := &units[i]
+		u.ready = nil
 		j.pieces = cut(j.pieces, e, i, u.out.Rows, blocks, u.m.Down, 1)
 	}
 	e.Run(len(j.pieces), j)
@@ -121,12 +132,21 @@ type lastJob struct {
 	units   []unit
 	combine *combineJob
 	block   int
+	ready   []kernels.ReadyRow // inner of each unit
 }
 
 func (j *lastJob) run(e *kernels.Engine, units []unit, c *combineJob) {
 	n := c.dst.Cols
 	all := kernels.Matrix{Rows: n} // as if the units' weights stood side by side
+	for len(j.ready) < len(units) {
+		j.ready = append(j.ready, kernels.ReadyRow{})
+	}
 	for i := range units {
+		u := &units[i]
+		if u.ready = nil; u.inner.Rows == 1 {
+			u.ready = &j.ready[i]
+			u.ready.Fill(e, u.inner, u.m.Down)
+		}
 		all.DType = units[i].m.Down.DType
 		all.Cols += units[i].m.Width()
 	}

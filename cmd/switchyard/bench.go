@@ -97,7 +97,7 @@ func (f *benchFlags) parse(s stdio, args []string) error {
 	fs.Var(&f.shapes, "shape", "random weights of these `shapes`")
 	fs.Var(&f.dirs, "m", "`folder` of a Hugging Face checkpoint; may be given several times (default, without --shape: the built-in model "+builtin.Name+")")
 	fs.Var(&f.quant, "quant", "`forms` of the weights: none, int8, int4, mixed (default: as they are)")
-	fs.Var(&f.compute, "compute", "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16) (default f32)")
+	fs.Var(&f.compute, "compute", "`arithmetic` of products with bf16 weights: f32, bf16 (activations rounded to bf16), or bf16x3 (f32 accuracy through tiles of bf16, where the CPU has them) (default f32)")
 	fs.Var(&f.kv, "kv", "`forms` in which keys and values are kept: f32, f16 (default f32)")
 	fs.Var(&f.levels, "level", "instruction-set `levels` (default: SWITCHYARD_LEVEL, else the best)")
 	fs.Var(&f.prompts, "p", "`lengths` of prompts to read; 0: none")

@@ -65,7 +65,7 @@ func (f *modelFlags) add(fs *flag.FlagSet) {
 func (f *modelFlags) addOptions(fs *flag.FlagSet) {
 	fs.StringVar(&f.gate, "gate", "", "`overrides` of the gates, such as \"layers=0-3;topk=2;drop=1,5;temp=0.7\" (go doc ./moe Program)")
 	fs.StringVar(&f.quant, "quant", "", "`form` of the large matrices: none, int8, int4 or mixed (default: as the folder has them)")
-	fs.StringVar(&f.compute, "compute", model.ComputeF32, "`arithmetic` of products with bf16 weights: f32, or bf16 (activations rounded to bf16)")
+	fs.StringVar(&f.compute, "compute", model.ComputeF32, "`arithmetic` of products with bf16 weights: f32, bf16 (activations rounded to bf16), or bf16x3 (f32 accuracy through tiles of bf16, where the CPU has them)")
 	fs.StringVar(&f.kv, "kv", model.KVF32, "`form` in which keys and values are kept: f32, or f16 in half the memory")
 	fs.StringVar(&f.level, "level", "", "instruction-set `level` (default: SWITCHYARD_LEVEL, else the best)")
 	fs.IntVar(&f.threads, "threads", 0, "`number` of threads (default: all cores)")
@@ -76,8 +76,8 @@ func (f *modelFlags) options(chunk int) (model.Options, error) {
 	if f.quant != "" && f.quant != "none" && !slices.Contains(model.Schemes(), f.quant) {
 		return model.Options{}, fmt.Errorf("%w: --quant: want none, %s, found %q", errUsage, strings.Join(model.Schemes(), ", "), f.quant)
 	}
-	if f.compute != model.ComputeF32 && f.compute != model.ComputeBF16 {
-		return model.Options{}, fmt.Errorf("%w: --compute: want f32 or bf16, found %q", errUsage, f.compute)
+	if f.compute != model.ComputeF32 && f.compute != model.ComputeBF16 && f.compute != model.ComputeBF16x3 {
+		return model.Options{}, fmt.Errorf("%w: --compute: want f32, bf16 or bf16x3, found %q", errUsage, f.compute)
 	}
 	if f.kv != model.KVF32 && f.kv != model.KVF16 {
 		return model.Options{}, fmt.Errorf("%w: --kv: want f32 or f16, found %q", errUsage, f.kv)

@@ -23,7 +23,7 @@ func main() {
 // files builds every output by name.
 func files() map[string]string {
 	out := map[string]string{}
-	for _, room := range []room{tileRoom, lanesRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, softmaxRoom, convertRoom, limitRoom, packedRoom, packedTilesRoom, quantRoom, packRoom} {
+	for _, room := range []room{tileRoom, lanesRoom, elementRoom, actRoom, foldRoom, scoresRoom, mixRoom, colsRoom, softmaxRoom, convertRoom, limitRoom, packedRoom, packedTilesRoom, partsRoom, quantRoom, packRoom} {
 		decl := &decls{}
 		on := room.isas
 		if on == nil {
