@@ -26,7 +26,7 @@ func (c *Config) readModels(v value) {
 		v.object(keys{
 			"dir":     func(v value) { found = true; m.readDir(v) },
 			"quant":   func(v value) { v.oneOf(&m.Quant, "none", "int8", "int4", "mixed") },
-			"compute": func(v value) { v.oneOf(&m.Compute, "f32", "bf16") },
+			"compute": func(v value) { v.oneOf(&m.Compute, "f32", "bf16", "bf16x3") },
 			"kv":      func(v value) { v.oneOf(&m.KV, "f32", "f16") },
 			"gate":    func(v value) { v.str(&m.Gate) },
 			"level":   func(v value) { v.str(&m.Level) },
