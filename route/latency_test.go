@@ -3,6 +3,7 @@ package route_test
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -40,4 +41,31 @@ func TestDecisionTime(t *testing.T) {
 	}
 	slices.Sort(times)
 	t.Logf("%d tokens: p50 %v, p99 %v", len(ids), times[250], times[495])
+}
+
+// How long learned difficulty takes: SWITCHYARD_ROUTER=DIR, a folder of `route train -m ENCODER`, go test -run DifficultyTime -v ./route
+func TestDifficultyTime(t *testing.T) {
+	dir := os.Getenv("SWITCHYARD_ROUTER")
+	if dir == "" {
+		t.Skip("SWITCHYARD_ROUTER names no router")
+	}
+	e, err := model.OpenEncoder(filepath.Join(dir, route.EncoderDir), model.Options{Quant: "int8", Threads: 2})
+	require.NoError(t, err)
+	defer e.Close()
+	d, err := route.Open(dir, route.Source{Encoder: e})
+	require.NoError(t, err)
+	for name, prompt := range map[string]string{
+		"plain":        strings.Repeat("will the sun shine on the hills ", 4) + "at noon", // 32 tokens
+		"with options": "Which city was the capital of France in the year 1900?\nA. Paris\nB. Lyon\nC. Nice\nD. Lille\nAnswer:",
+	} {
+		var times []time.Duration
+		for range 500 {
+			begin := time.Now()
+			_, err := d.Estimate(context.Background(), []string{prompt})
+			require.NoError(t, err)
+			times = append(times, time.Since(begin))
+		}
+		slices.Sort(times)
+		t.Logf("%s: p50 %v, p99 %v", name, times[250], times[495])
+	}
 }
