@@ -48,9 +48,10 @@ func newPairBuffer() pairBuffer {
 func bytesOf(f []float32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&f[0])), 4*len(f)) }
 
 // runPanel multiplies all rows with one panel, in tiles of equal height.
-func (k *packedTiles) runPanel(s *scratch, t *panelTask) {
-	a := &s.packed
-	kernels := k.panel[t.f]
+func (k *packedTiles) runPanel(s *scratch, t *panelTask) { s.packed.run(t, k.panel[t.f]) }
+
+// run multiplies all rows of a task, in tiles of equal height; kernels[n] takes n rows.
+func (a *packedArgs) run(t *panelTask, kernels []func(*packedArgs)) {
 	a.w[0] = unsafe.Pointer(unsafe.SliceData(t.w[0]))
 	a.follow(t)
 	a.xStride, a.dstStride, a.steps = t.x.stride, 4*t.dst[0].Stride, t.k
@@ -72,18 +73,7 @@ const numGroups = 2
 // runGroup multiplies up to groupRows rows with neighbouring panels, columns side by side in dst[0]. Tiles of rows behind the
 // first find the panels in the caches.
 func (k *packedTiles) runGroup(s *scratch, t *panelTask, group int) {
-	a := &s.packed
-	a.w[0], a.x, a.dst[0] = unsafe.Pointer(unsafe.SliceData(t.w[0])), unsafe.Pointer(&t.x.data[0]), unsafe.Pointer(&t.dst[0].Data[0])
-	a.xStride, a.dstStride, a.steps = t.x.stride, 4*t.dst[0].Stride, t.k
-	a.follow(t)
-	kernels := k.group[t.f][group]
-	c := tile(t.x.Rows, len(kernels)-1)
-	for r := 0; r < t.x.Rows; {
-		n := c.height(r)
-		a.x, a.dst[0] = unsafe.Pointer(&t.x.data[r*t.x.stride]), unsafe.Pointer(&t.dst[0].Data[r*t.dst[0].Stride])
-		kernels[n](a)
-		r += n
-	}
+	s.packed.run(t, k.group[t.f][group])
 }
 
 // follow tells panel kernels where prefetches go on; without a next, where they are cheap.

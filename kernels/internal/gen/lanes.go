@@ -180,14 +180,16 @@ func laneSlot(disp, lane int) string {
 
 // transposeQuad loads 16 bytes at disp of 4·blocks rows into t..t+3: register i holds word i of every row. It uses four
 // more from t+4.
-func transposeQuad(f *file, disp, blocks, t int) {
+func transposeQuad(f *file, disp, blocks, t int) { transposeVia(f, disp, blocks, t+4, t) }
+
+// transposeVia is transposeQuad with a..a+3 as the four more.
+func transposeVia(f *file, disp, blocks, a, t int) {
 	for i := range 4 {
 		f.p("VMOVUPS %s, X%d", base(disp, "SI", i, "DX", "R8", ""), t+i)
 		for l, ptr := range []string{"R9", "R10", "R11"}[:blocks-1] {
 			f.p("VINSERTF32X4 $%d, %s, Z%d, Z%d", l+1, base(disp, ptr, i, "DX", "R8", ""), t+i, t+i)
 		}
 	}
-	a := t + 4
 	f.p("VUNPCKLPS Z%d, Z%d, Z%d", t+1, t, a)
 	f.p("VUNPCKHPS Z%d, Z%d, Z%d", t+1, t, a+1)
 	f.p("VUNPCKLPS Z%d, Z%d, Z%d", t+3, t+2, a+2)

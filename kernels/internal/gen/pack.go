@@ -30,20 +30,7 @@ func packStart(f *file, d *decls, name, doc, sig string, args int, set func()) {
 
 // transpose loads 4 k at disp of 16 rows into registers a..a+3, using 4 more from t.
 func transpose(f *file, disp, a, t int) {
-	for i := range 4 {
-		f.p("VMOVUPS %s, X%d", base(disp, "SI", i, "DX", "R8", ""), t+i)
-		for l, ptr := range []string{"R9", "R10", "R11"} {
-			f.p("VINSERTF32X4 $%d, %s, Z%d, Z%d", l+1, base(disp, ptr, i, "DX", "R8", ""), t+i, t+i)
-		}
-	}
-	f.p("VUNPCKLPS Z%d, Z%d, Z%d", t+1, t, a)
-	f.p("VUNPCKHPS Z%d, Z%d, Z%d", t+1, t, a+1)
-	f.p("VUNPCKLPS Z%d, Z%d, Z%d", t+3, t+2, a+2)
-	f.p("VUNPCKHPS Z%d, Z%d, Z%d", t+3, t+2, a+3)
-	f.p("VUNPCKLPD Z%d, Z%d, Z%d", a+2, a, t)
-	f.p("VUNPCKHPD Z%d, Z%d, Z%d", a+2, a, t+1)
-	f.p("VUNPCKLPD Z%d, Z%d, Z%d", a+3, a+1, t+2)
-	f.p("VUNPCKHPD Z%d, Z%d, Z%d", a+3, a+1, t+3)
+	transposeVia(f, disp, 4, a, t)
 	for i := range 4 {
 		f.p("VMOVAPS Z%d, Z%d", t+i, a+i)
 	}

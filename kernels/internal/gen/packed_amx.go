@@ -313,29 +313,5 @@ func widenTiles(f *file, d *decls, w packedFormat) {
 	f.end()
 }
 
-// peakTilesI8 measures products of whole tiles of bytes, four of them independent.
-func peakTilesI8(f *file, d *decls) {
-	d.add(f, "peakTilesI8", "(n int)", "does n times 4 independent products of tiles of bytes.")
-	f.begin("peakTilesI8", "func peakTilesI8"+f.suffix+"(n int)", 0, 8)
-	f.p("MOVQ n+0(FP), CX")
-	config := make([]uint32, 16) // 8 tiles of 16 rows of 64 bytes
-	config[0], config[12], config[13] = 1, 0x10101010, 0x10101010
-	for i := range 4 {
-		config[4+i] = 64 | 64<<16
-	}
-	f.p("LEAQ %s, AX", f.words(config))
-	f.tileConfig(0, "AX")
-	for i := range 4 {
-		f.tileZero(i)
-		f.p("LEAQ %s, AX", f.words(operand(i, f.lanes)))
-		f.tileLoad(tileMem{0, "AX", ""}, 4+i)
-	}
-	f.p("loop:")
-	for i := range 4 {
-		f.tileDot(dotTileI8, 6+i/2, 4+i%2, i)
-	}
-	f.p("DECQ CX")
-	f.p("JNZ loop")
-	f.tileRelease()
-	f.end()
-}
+// peakTilesI8 measures products of whole tiles of bytes.
+func peakTilesI8(f *file, d *decls) { peakTiles(f, d, "peakTilesI8", "bytes", dotTileI8) }

@@ -527,35 +527,5 @@ func oneRow(disp int, ptr string, row int) string {
 	return base(disp, ptr, row, "DX", "R12", "R13")
 }
 
-// peakParts measures products of whole tiles.
-func peakParts(f *file, d *decls) {
-	d.add(f, "peakTilesBF16", "(n int)", "does n times 4 independent products of tiles of bf16.")
-	f.begin("peakTilesBF16", "func peakTilesBF16"+f.suffix+"(n int)", 0, 8)
-	f.p("MOVQ n+0(FP), CX")
-	f.p("LEAQ %s, AX", f.words(wholeTiles()))
-	f.tileConfig(0, "AX")
-	for i := range 4 {
-		f.tileZero(i)
-		f.p("LEAQ %s, AX", f.words(operand(i, f.lanes)))
-		f.tileLoad(tileMem{0, "AX", ""}, 4+i)
-	}
-	f.p("loop:")
-	for i := range 4 {
-		f.tileDot(dotTileBF16, 6+i/2, 4+i%2, i)
-	}
-	f.p("DECQ CX")
-	f.p("JNZ loop")
-	f.tileRelease()
-	f.end()
-}
-
-// wholeTiles is the configuration of 8 tiles of 16 rows of 64 bytes.
-func wholeTiles() []uint32 {
-	w := make([]uint32, 16)
-	w[0] = 1
-	for i := range 4 {
-		w[4+i] = 64 | 64<<16
-	}
-	w[12], w[13] = 0x10101010, 0x10101010
-	return w
-}
+// peakParts measures products of whole tiles of bf16.
+func peakParts(f *file, d *decls) { peakTiles(f, d, "peakTilesBF16", "bf16", dotTileBF16) }
